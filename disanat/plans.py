@@ -1,0 +1,192 @@
+"""What planning decides and everything else obeys: frozen dataclasses, kept as readable JSON.
+
+Axes are anatomical and always in the order S, P, L (towards superior, posterior, left): the order
+of every array inside disanat, whatever the orientation of the file it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import cattrs
+from cattrs.strategies import configure_union_passthrough
+
+from disanat.errors import DisanatError, PlanError
+from disanat.home import read_json, write_json
+
+__all__ = [
+    "AXES",
+    "CaseFingerprint",
+    "Configuration",
+    "Decision",
+    "Fingerprint",
+    "NetworkPlan",
+    "Plans",
+    "load_json",
+    "save_json",
+]
+
+SCHEMA_VERSION = 1
+AXES = ("S", "P", "L")
+Triple = tuple[float, float, float]
+IntTriple = tuple[int, int, int]
+T = TypeVar("T")
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+configure_union_passthrough(str | int | float | bool | None, _converter)
+
+
+@dataclass(frozen=True)
+class CaseFingerprint:
+    """What one healthy case looks like. Spacing in mm, shapes in voxels, axes S, P, L."""
+
+    case: str
+    channels: tuple[int, ...]
+    spacing: Triple
+    shape: IntTriple
+    shape_after_crop: IntTriple
+    orientation: str
+    skull_stripped: bool
+    background: tuple[float, ...]
+    brain_volume_ml: float
+    intensity_percentiles: tuple[tuple[float, ...], ...]
+    """Per channel present: percentiles 0.5, 25, 50, 75, 99.5 inside the brain."""
+    prior_labels: tuple[int, ...]
+    """Numbers found in the case's label map; empty without one."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a healthy dataset looks like as a whole."""
+
+    dataset: str
+    channel_names: tuple[str, ...]
+    cases: tuple[CaseFingerprint, ...]
+    median_spacing: Triple
+    median_shape: IntTriple
+    """Median shape after the crop."""
+    skull_stripped: bool
+    prior_available: bool
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """One U-Net: a stage per entry; strides and kernels per axis of the network."""
+
+    features: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    kernel_sizes: tuple[tuple[int, ...], ...]
+    convs_per_stage: int = 2
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that one training needs to know about its networks and data."""
+
+    name: str
+    dimension: Literal[2, 3]
+    spacing: Triple
+    """Target spacing in mm, axes S, P, L."""
+    slice_axis: Literal["S", "P", "L"]
+    """2D: the axis across which slices are cut. 3D: the first axis of a patch (always "S")."""
+    context_slices: int
+    """2D: neighbouring slices given on each side of a slice. 3D: 0."""
+    patch_size: tuple[int, ...]
+    """In voxels; 2D: the two axes left after `slice_axis` is taken away; 3D: S, P, L."""
+    batch_size: int
+    encoder: NetworkPlan
+    restorer: NetworkPlan
+    decoder_features: int
+    edge_mm: float
+    epochs: int
+    iterations_per_epoch: int
+    learning_rate: float
+    estimated_memory_gb: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One choice of the planner, its value in words, and the reason with its numbers."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The plan for one dataset."""
+
+    dataset: str
+    channel_names: tuple[str, ...]
+    classes: tuple[str, ...]
+    """Names of the tissue classes, in the order of the anatomy's channels after background."""
+    prior: Literal["labels", "atlas"]
+    label_mapping: dict[str, tuple[int, ...]]
+    """Class name -> numbers of the dataset's own label maps; empty for the atlas route."""
+    skull_stripped: bool
+    device: Literal["cpu", "cuda"]
+    memory_gb: float
+    configurations: dict[str, Configuration]
+    recommended: str
+    ladder: tuple[Configuration, ...] = ()
+    """Smaller plans of the recommended configuration, largest first, for when memory runs out."""
+    decisions: tuple[Decision, ...] = ()
+    overridden: tuple[str, ...] = ()
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    def configuration(self, name: str | None = None) -> Configuration:
+        """The configuration of that name, or the recommended one.
+
+        Raises:
+            PlanError: the plan has no such configuration.
+        """
+        wanted = name or self.recommended
+        for rung in (*self.configurations.values(), *self.ladder):
+            if rung.name == wanted:
+                return rung
+        allowed = ", ".join((*self.configurations, *(c.name for c in self.ladder)))
+        raise PlanError(
+            f"The plan of {self.dataset} has no configuration '{wanted}': use {allowed}, or plan "
+            f"it with disanat_plan_and_preprocess -d {self.dataset} -c {wanted}."
+        )
+
+
+def to_dict(value: Any) -> Any:
+    """A frozen dataclass of this module as plain JSON data."""
+    return _converter.unstructure(value)
+
+
+def from_dict(data: Any, kind: type[T]) -> T:
+    """The inverse of `to_dict`; raises cattrs' errors or ValueError."""
+    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema version {version}, but this disanat reads {SCHEMA_VERSION}")
+    return _converter.structure(data, kind)
+
+
+def save_json(value: Any, target: Path) -> None:
+    """Write a dataclass of this module as JSON, in one piece."""
+    write_json(to_dict(value), target)
+
+
+def load_json(
+    source: Path,
+    kind: type[T],
+    error: type[DisanatError] = PlanError,
+    remedy: str = "run disanat_plan_and_preprocess again",
+) -> T:
+    """Read a dataclass back from JSON.
+
+    Raises:
+        error: the file is absent, damaged or of another schema version; the message says which.
+    """
+    data = read_json(source, error, remedy)
+    try:
+        return from_dict(data, kind)
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as cause:
+        details = "; ".join(cattrs.transform_error(cause)[:2])
+        raise error(f"{source} is not a valid {kind.__name__} ({details}): {remedy}.") from cause
