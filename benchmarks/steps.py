@@ -1,0 +1,100 @@
+"""What the benchmarks share: running commands as a user would, timing them, naming the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["ROOT", "Commands", "Stopwatch", "commit", "machine", "markdown_table"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs disanat's commands from this interpreter's environment with DISANAT_HOME set."""
+
+    home: Path
+
+    def run(self, *words: str | Path, accept: Sequence[int] = (0,)) -> int:
+        """Print a command line, run it in the repository's root, return its exit code.
+
+        Ends the benchmark when the exit code is not an accepted one.
+        """
+        line = [str(word) for word in words]
+        print(f"\n$ {shlex.join(line)}", flush=True)
+        scripts = str(Path(sys.executable).parent)
+        environment = {
+            **os.environ,
+            "DISANAT_HOME": str(self.home),
+            "PATH": os.pathsep.join((scripts, os.environ.get("PATH", ""))),
+        }
+        code = subprocess.run([f"{scripts}/{line[0]}", *line[1:]], cwd=ROOT, env=environment)
+        if code.returncode not in accept:
+            sys.exit(f"\n{line[0]} ended with exit code {code.returncode}: the benchmark stops.")
+        return code.returncode
+
+
+@dataclass
+class Stopwatch:
+    """Minutes of each step, in the order they ran."""
+
+    minutes: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        spent = (time.monotonic() - start) / 60
+        self.minutes[name] = self.minutes.get(name, 0.0) + spent
+
+    @property
+    def total(self) -> float:
+        return sum(self.minutes.values())
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(("git", *words), cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def commit(written_here: Sequence[str] = ()) -> str:
+    """Short hash of HEAD, with `+dirty` when other files than the benchmark's own differ."""
+    changed = _git("status", "--porcelain", "--", ".", *(f":!{name}" for name in written_here))
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("+dirty" if changed else "")
+
+
+def machine() -> str:
+    """Processor, cores that may be used, and memory."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [x for x in info.read_text(encoding="utf-8").splitlines() if "model name" in x]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = len(usable(0)) if usable else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{model}, {cores} cores, {memory:.0f} GiB memory"
+
+
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows with the same keys as an aligned Markdown table."""
+    names = list(rows[0])
+    widths = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
+
+    def line(cells: Mapping[str, str]) -> str:
+        return "| " + " | ".join(cells[n].ljust(widths[n]) for n in names) + " |"
+
+    rule = "|" + "|".join("-" * (widths[n] + 2) for n in names) + "|"
+    return "\n".join([line({n: n for n in names}), rule, *(line(row) for row in rows)])

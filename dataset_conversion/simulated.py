@@ -1,0 +1,94 @@
+"""A simulated dataset that needs no data: healthy T1 to train, lesions of three contrasts to test.
+
+The brains are the MNI152 atlas bent at random and rendered by signal equations
+(`disanat.synthesis.brains`). Whoever reports numbers on them says that they are simulated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dataset_conversion.common import Description, dataset_folder, write_mask
+from disanat.home import Home, write_json
+from disanat.io.images import Geometry, write_like
+from disanat.synthesis.brains import (
+    LesionKind,
+    SimulatedBrain,
+    render_scan,
+    simulate_brain,
+    simulate_lesions,
+)
+from disanat.synthesis.signal import Weighting
+
+__all__ = ["DATASET_ID", "TEST_CASES", "convert"]
+
+DATASET_ID = 5
+TRAINING_CASES = 16
+SPACING_MM = 3.0
+SEED = 2026
+TEST_CASES: dict[str, tuple[Weighting, LesionKind]] = {
+    "simT1_01": ("t1_prepared", "medium"),
+    "simT1_02": ("t1_prepared", "large"),
+    "simT2_01": ("t2", "small"),
+    "simT2_02": ("t2", "large"),
+    "simFLAIR_01": ("flair", "small"),
+    "simFLAIR_02": ("flair", "medium"),
+}
+_DESCRIPTION = Description(
+    name="Simulated",
+    channel_names=("T1",),
+    licence="made from the MNI152 template that nilearn ships",
+    source="simulated by disanat from tissue maps and signal equations; no real patient",
+    extra={"simulated": True},
+)
+
+
+def _geometry(brain: SimulatedBrain) -> Geometry:
+    """A plain grid in the file's axes x, y, z, with the patient's own directions (LPS)."""
+    size = tuple(int(n) for n in brain.mask.shape[::-1])
+    spacing = tuple(float(s) for s in brain.spacing[::-1])
+    origin = tuple(-(n - 1) * s / 2 for n, s in zip(size, spacing))
+    return Geometry(size, spacing, origin, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+
+
+def convert(
+    home: Home,
+    dataset_id: int = DATASET_ID,
+    training_cases: int = TRAINING_CASES,
+    spacing_mm: float = SPACING_MM,
+) -> Path:
+    """Write the dataset `Simulated`; the same bytes each time. Returns its folder.
+
+    Test cases have one contrast each, stored as channel 0: one network serves every contrast.
+
+    Raises:
+        DatasetError: the number is taken by another dataset.
+    """
+    folder = dataset_folder(home, dataset_id, _DESCRIPTION.name)
+    names = [f"sim_{i:03d}" for i in range(1, training_cases + 1)]
+    streams = np.random.SeedSequence(SEED).spawn(len(names) + len(TEST_CASES))
+    for name, stream in zip(tqdm([*names, *TEST_CASES], desc=folder.name, unit="case"), streams):
+        rng = np.random.default_rng(stream)
+        if name in TEST_CASES:
+            _write_test_case(folder, name, rng, spacing_mm)
+        else:
+            brain = simulate_brain(rng, spacing_mm)
+            scan = render_scan(rng, brain, "t1_prepared")
+            write_like(scan, _geometry(brain), folder / "imagesTr" / f"{name}_0000.nii.gz")
+    write_json(_DESCRIPTION.to_json(), folder / "dataset.json")
+    return folder
+
+
+def _write_test_case(
+    folder: Path, name: str, rng: np.random.Generator, spacing_mm: float
+) -> None:
+    weighting, kind = TEST_CASES[name]
+    brain = simulate_brain(rng, spacing_mm)
+    lesion = simulate_lesions(rng, brain, kind)
+    scan = render_scan(rng, brain, weighting, lesion)
+    grid = _geometry(brain)
+    write_like(scan, grid, folder / "imagesTs" / f"{name}_0000.nii.gz")
+    write_mask(lesion.share >= 0.5, grid, folder / "labelsTs" / f"{name}.nii.gz")

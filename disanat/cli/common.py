@@ -1,0 +1,91 @@
+"""What every command shares: logging, a user's mistakes as one sentence, exit codes.
+
+Imports nothing heavy, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from tqdm import tqdm
+
+from disanat.errors import DisanatError
+
+__all__ = ["INTERRUPTED", "USER_ERROR", "add_home_argument", "run_command", "set_up_logging"]
+
+USER_ERROR = 2
+INTERRUPTED = 130
+_PACKAGES = ("disanat", "planning", "dataset_conversion")
+_FULL_OR_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+
+
+class _BarFriendlyHandler(logging.Handler):
+    """Writes above a progress bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except Exception:
+            self.handleError(record)
+
+
+def set_up_logging(verbose: bool = False) -> None:
+    """Plain messages on stderr: ours from INFO on (DEBUG with `verbose`), others' from WARNING."""
+    handler = _BarFriendlyHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s" if verbose else "%(message)s"))
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if isinstance(h, _BarFriendlyHandler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    for name in _PACKAGES:
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def add_home_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--home`; give `args.home` to `disanat.home.resolve_home`."""
+    parser.add_argument(
+        "--home",
+        metavar="FOLDER",
+        help="folder that holds raw/, preprocessed/ and results/ "
+        "(default: the environment variable DISANAT_HOME, else ./disanat_home)",
+    )
+
+
+def run_command(
+    function: Callable[[argparse.Namespace], int],
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse `argv` and run `function` with it; its return value is the exit code.
+
+    A `DisanatError` becomes one line on stderr and exit code 2, as does a disk that is full or
+    that may not be written to; Ctrl-C becomes one line and 130. Any other exception is a defect
+    of disanat and passes through with its traceback.
+    """
+    parser.add_argument("--verbose", action="store_true", help="say more while running")
+    args = parser.parse_args(argv)
+    set_up_logging(args.verbose)
+    try:
+        return function(args)
+    except DisanatError as mistake:
+        _say(f"error: {mistake}")
+        return USER_ERROR
+    except KeyboardInterrupt:
+        _say("interrupted: stopped at your request.")
+        return INTERRUPTED
+    except OSError as cause:
+        if cause.errno not in _FULL_OR_FORBIDDEN:
+            raise
+        _say(
+            f"error: {cause.filename or 'A file'} cannot be read or written ({cause.strerror}): "
+            "check the folder's rights and the free space."
+        )
+        return USER_ERROR
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

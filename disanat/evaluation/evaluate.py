@@ -1,0 +1,233 @@
+"""Judge a folder of predictions against expert masks."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from disanat.errors import DatasetError
+from disanat.evaluation.bootstrap import Estimate, estimate_mean
+from disanat.evaluation.lesions import LesionRecall, add_recalls, lesion_recall
+from disanat.evaluation.metrics import (
+    Ranking,
+    area_under_roc,
+    average_precision,
+    best_dice,
+    dice,
+    pool,
+    rank,
+    slice_scores,
+)
+from disanat.home import atomic_path, write_json
+from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
+
+__all__ = ["CaseResult", "Evaluation", "evaluate_folder", "label_path", "write_evaluation"]
+
+logger = logging.getLogger(__name__)
+
+_SUFFIX = "_anomaly.nii.gz"
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One scan. Measures that do not exist (Dice of a healthy brain) are None."""
+
+    case: str
+    healthy: bool
+    """The truth is empty."""
+    lesion_ml: float
+    lesion_voxels: int
+    lost_voxels: int
+    """Lesion voxels outside the brain mask: misses at every threshold."""
+    average_precision: float | None
+    best_dice: float | None
+    best_threshold: float | None
+    stored_dice: float | None
+    """Dice of the mask written at the stored threshold."""
+    false_positive_ml: float
+    """Volume of the mask outside the lesion."""
+    case_score: float | None
+    """From predictions.csv."""
+    recall: tuple[LesionRecall, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A whole set: means are over its cases with lesions, intervals over patients."""
+
+    cases: tuple[CaseResult, ...]
+    not_predicted: tuple[str, ...]
+    """Cases that have a label but no prediction; they are in no mean."""
+    average_precision: Estimate
+    best_dice: Estimate
+    stored_dice: Estimate
+    pooled_average_precision: float | None
+    slice_auroc: float | None
+    case_auroc: float | None
+    """None unless healthy and ill cases are both there."""
+    healthy_false_positive_ml: Estimate
+    lesion_voxels: int
+    lost_voxels: int
+    recall: tuple[LesionRecall, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One scan's result with the sorted scores that the set's measures still need."""
+
+    result: CaseResult
+    ranking: Ranking
+    slices: tuple[np.ndarray, np.ndarray]
+
+
+def label_path(labels: Path, case: str) -> Path | None:
+    """The label map of a case, whatever its image ending; None where there is none."""
+    return next((p for e in ENDINGS if (p := labels / f"{case}{e}").is_file()), None)
+
+
+def evaluate_folder(predictions: Path, labels: Path) -> Evaluation:
+    """Compare `CASE_anomaly.nii.gz`, `CASE.nii.gz` and `CASE_brainmask.nii.gz` with `labels/CASE`.
+
+    Every label above 0 is lesion; a label map of zeros alone says that the brain is healthy.
+
+    Raises:
+        DatasetError: no predictions, a case without a label, or a label on another grid.
+        ImageError: a file that cannot be read.
+    """
+    for folder, flag in ((predictions, "-i"), (labels, "-l")):
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} is not a folder: check the path given with {flag}.")
+    cases = sorted(p.name[: -len(_SUFFIX)] for p in predictions.glob(f"*{_SUFFIX}"))
+    if not cases:
+        raise DatasetError(
+            f"{predictions} holds no predictions (CASE{_SUFFIX}): run disanat_predict with "
+            f"-o {predictions} first."
+        )
+    scores = _case_scores(predictions / "predictions.csv")
+    truths = {case: _require_label(labels, case) for case in cases}
+    judged = [_judge(predictions, case, truths[case], scores.get(case)) for case in cases]
+    missing = tuple(sorted(set(_labelled(labels)) - set(cases)))
+    if missing:
+        logger.warning("No prediction for %s: left out of every mean.", ", ".join(missing))
+    return _summarise(judged, missing)
+
+
+def _labelled(labels: Path) -> list[str]:
+    return [
+        path.name[: -len(ending)]
+        for path in labels.iterdir()
+        for ending in ENDINGS
+        if path.name.endswith(ending) and not path.name.startswith(".")
+    ]
+
+
+def _require_label(labels: Path, case: str) -> Path:
+    found = label_path(labels, case)
+    if found is None:
+        raise DatasetError(
+            f"{labels} has no label map for case {case}: put it there as {case}.nii.gz (all zero "
+            "for a healthy brain), or take the case out of the predictions."
+        )
+    return found
+
+
+def _case_scores(table: Path) -> Mapping[str, float]:
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8", newline="") as handle:
+        rows = [(r.get("case"), r.get("case_score")) for r in csv.DictReader(handle)]
+    try:
+        return {case: float(score) for case, score in rows if case and score}
+    except ValueError as cause:
+        raise DatasetError(
+            f"{table} has a case_score that is not a number ({cause}): predict the cases again."
+        ) from cause
+
+
+def _on_grid(scan: Scan, other: Scan) -> Scan:
+    if not same_grid(scan.geometry, other.geometry):
+        raise DatasetError(
+            f"{other.path} lies on another grid than {scan.path} (size "
+            f"{'x'.join(map(str, other.geometry.size))} against "
+            f"{'x'.join(map(str, scan.geometry.size))}, or another place): resample it to the "
+            "scan's grid with nearest neighbours."
+        )
+    return other
+
+
+def _judge(predictions: Path, case: str, truth: Path, case_score: float | None) -> _Judged:
+    score = read_scan(predictions / f"{case}{_SUFFIX}")
+    lesion = _on_grid(score, read_labels(truth)).array > 0
+    brain = _on_grid(score, read_labels(predictions / f"{case}_brainmask.nii.gz")).array > 0
+    mask = _on_grid(score, read_labels(predictions / f"{case}.nii.gz")).array > 0
+    ranking = rank(score.array, lesion, brain)
+    voxel_ml = float(np.prod(score.spacing)) / 1000
+    best = best_dice(ranking)
+    result = CaseResult(
+        case=case,
+        healthy=ranking.positives == 0,
+        lesion_ml=ranking.positives * voxel_ml,
+        lesion_voxels=ranking.positives,
+        lost_voxels=ranking.lost,
+        average_precision=average_precision(ranking),
+        best_dice=best[0] if best else None,
+        best_threshold=best[1] if best else None,
+        stored_dice=dice(mask, lesion, brain),
+        false_positive_ml=int(np.count_nonzero(mask & brain & ~lesion)) * voxel_ml,
+        case_score=case_score,
+        recall=lesion_recall(mask, lesion, brain, voxel_ml),
+    )
+    return _Judged(result, ranking, slice_scores(score.array, lesion, brain))
+
+
+def _summarise(judged: list[_Judged], missing: tuple[str, ...]) -> Evaluation:
+    results = tuple(j.result for j in judged)
+    scored = [r for r in results if r.case_score is not None]
+    return Evaluation(
+        cases=results,
+        not_predicted=missing,
+        average_precision=estimate_mean([r.average_precision for r in results]),
+        best_dice=estimate_mean([r.best_dice for r in results]),
+        stored_dice=estimate_mean([r.stored_dice for r in results]),
+        pooled_average_precision=average_precision(pool([j.ranking for j in judged])),
+        slice_auroc=area_under_roc(
+            np.concatenate([j.slices[0] for j in judged]),
+            np.concatenate([j.slices[1] for j in judged]),
+        ),
+        case_auroc=area_under_roc(
+            np.array([r.case_score for r in scored], dtype=float),
+            np.array([not r.healthy for r in scored], dtype=bool),
+        ),
+        healthy_false_positive_ml=estimate_mean(
+            [r.false_positive_ml for r in results if r.healthy]
+        ),
+        lesion_voxels=sum(r.lesion_voxels for r in results),
+        lost_voxels=sum(r.lost_voxels for r in results),
+        recall=add_recalls(r.recall for r in results),
+    )
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write `evaluation.json` (everything) and `evaluation.csv` (a row a case) into a folder."""
+    write_json(asdict(evaluation), folder / "evaluation.json")
+    with (
+        atomic_path(folder / "evaluation.csv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as handle,
+    ):
+        rows = [_row(result) for result in evaluation.cases]
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _row(result: CaseResult) -> dict[str, object]:
+    row = {k: v for k, v in asdict(result).items() if k != "recall"}
+    for entry in result.recall:
+        row[f"lesions {entry.size}"] = entry.lesions
+        row[f"found {entry.size}"] = entry.found
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}

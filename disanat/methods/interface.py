@@ -1,0 +1,83 @@
+"""What a method has to offer so that planning, training, prediction and evaluation can serve it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from disanat.anatomy.tissues import scheme_by_names
+from disanat.plans import Configuration, Plans
+
+__all__ = ["Batch", "ChannelResult", "Method", "PreparedChannel"]
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class PreparedChannel:
+    """One channel of one case at the plan's spacing, ready for the networks.
+
+    `image` is standardised, (S, P, L), with `normalisation.OUTSIDE` outside `brain`; `native` is
+    the same scan, standardised alike, on its own grid inside the crop, with its own brain mask
+    and spacing in mm.
+    """
+
+    image: np.ndarray
+    brain: np.ndarray
+    spacing: tuple[float, float, float]
+    native: np.ndarray
+    native_brain: np.ndarray
+    native_spacing: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ChannelResult:
+    """What a method says about one channel.
+
+    `score` lies on the channel's native grid: higher is more anomalous, before calibration. `phi`
+    is the pseudo-healthy image on the native grid in standardised intensities; `anatomy` and
+    `edges` are label maps on the native grid (None where the method has none). `contrast` names
+    the kind of contrast that was seen, for which the calibration keeps tables of their own.
+    """
+
+    score: np.ndarray
+    phi: np.ndarray
+    contrast: str
+    anatomy: np.ndarray | None = None
+    edges: np.ndarray | None = None
+
+
+class Method(ABC):
+    """One way to find anomalies, trained on healthy scans alone."""
+
+    name: str
+    trainable: bool = True
+
+    def __init__(self, plans: Plans, configuration: Configuration) -> None:
+        self.plans = plans
+        self.configuration = configuration
+        self.scheme = scheme_by_names(plans.classes)
+
+    @abstractmethod
+    def networks(self) -> nn.ModuleDict:
+        """The method's networks, by name; empty for a method without training."""
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Named losses of one batch, already weighted; their sum is minimised."""
+
+    @abstractmethod
+    def validate(self, batch: Batch) -> dict[str, float]:
+        """Figures of one batch of held-out cases; `error` among them is to become small."""
+
+    @abstractmethod
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        """Results of all channels of one case, in the same order."""
+
+    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
+        """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
+        return None

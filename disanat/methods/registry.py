@@ -1,0 +1,40 @@
+"""Methods by name. A method of another package joins through the entry point `disanat.methods`."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from disanat.errors import ModelError
+from disanat.methods.dal.method import DisentangledAnatomy
+from disanat.methods.interface import Method
+from disanat.methods.threshold import IntensityThreshold
+
+__all__ = ["get_method", "method_names"]
+
+_OWN: dict[str, type[Method]] = {
+    DisentangledAnatomy.name: DisentangledAnatomy,
+    IntensityThreshold.name: IntensityThreshold,
+}
+_GROUP = "disanat.methods"
+
+
+def method_names() -> tuple[str, ...]:
+    """Names of all methods that can be trained here."""
+    return (*_OWN, *sorted(e.name for e in entry_points(group=_GROUP) if e.name not in _OWN))
+
+
+def get_method(name: str) -> type[Method]:
+    """The method of that name.
+
+    Raises:
+        ModelError: there is none; the message lists those there are.
+    """
+    if name in _OWN:
+        return _OWN[name]
+    for entry in entry_points(group=_GROUP):
+        if entry.name == name:
+            found = entry.load()
+            if isinstance(found, type) and issubclass(found, Method):
+                return found
+            raise ModelError(f"The entry point '{name}' is no disanat Method: mend that package.")
+    raise ModelError(f"There is no method '{name}': use one of {', '.join(method_names())}.")

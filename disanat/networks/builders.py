@@ -1,0 +1,90 @@
+"""Networks as plans describe them, from dynamic-network-architectures' blocks."""
+
+from __future__ import annotations
+
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from dynamic_network_architectures.initialization.weight_init import InitWeights_He
+from torch import Tensor, nn
+
+from disanat.plans import NetworkPlan
+
+__all__ = ["FilmDecoder", "build_unet"]
+
+_CONVOLUTIONS: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORMS: dict[int, type[nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_SLOPE = 1e-2
+
+
+def build_unet(plan: NetworkPlan, dimension: int, channels_in: int, channels_out: int) -> nn.Module:
+    """A plain U-Net with instance norm; logits at full resolution."""
+    stages = len(plan.features)
+    network = PlainConvUNet(
+        channels_in,
+        stages,
+        plan.features,
+        _CONVOLUTIONS[dimension],
+        plan.kernel_sizes,
+        plan.strides,
+        plan.convs_per_stage,
+        channels_out,
+        1,
+        conv_bias=True,
+        norm_op=_NORMS[dimension],
+        norm_op_kwargs={"eps": 1e-5, "affine": True},
+        nonlin=nn.LeakyReLU,
+        nonlin_kwargs={"inplace": True, "negative_slope": _SLOPE},
+    )
+    network.apply(InitWeights_He(_SLOPE))
+    return network
+
+
+class FilmDecoder(nn.Module):
+    """Paints an anatomy in a given contrast: features scaled and shifted by the imaging code.
+
+    The painting starts from the flat picture in which every class has its own intensity from
+    `theta`; three convolutions, modulated by `theta` (FiLM: Perez et al., AAAI 2018), add what a
+    flat picture lacks: partial volume, the slice profile, differences within a class. `theta` is
+    global, so nothing about a place can pass through it.
+
+    Args:
+        dimension: 2 or 3.
+        classes: tissue classes without background.
+        features: channels of the hidden layers.
+    """
+
+    def __init__(self, dimension: int, classes: int, features: int) -> None:
+        super().__init__()
+        convolution = _CONVOLUTIONS[dimension]
+        self.dimension = dimension
+        self.first = convolution(classes + 2, features, 3, padding=1)
+        self.second = convolution(features, features, 3, padding=1)
+        self.last = convolution(features, 1, 3, padding=1)
+        self.film = nn.Sequential(
+            nn.Linear(classes, 64), nn.LeakyReLU(_SLOPE), nn.Linear(64, 4 * features)
+        )
+        self.activation = nn.LeakyReLU(_SLOPE, inplace=True)
+        self.apply(InitWeights_He(_SLOPE))
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, anatomy: Tensor, theta: Tensor, outside: float) -> Tensor:
+        """Paint.
+
+        Args:
+            anatomy: shape (batch, classes + 1, ...), summing to 1 (one-hot or soft).
+            theta: standardised intensity of each class, shape (batch, classes).
+            outside: standardised intensity of the background.
+
+        Returns:
+            Standardised image, shape (batch, 1, ...).
+        """
+        trailing = (1,) * self.dimension
+        levels = torch.cat([torch.full_like(theta[:, :1], outside), theta], 1)
+        flat = (anatomy * levels.reshape(*levels.shape, *trailing)).sum(1, keepdim=True)
+        gains = self.film(theta).reshape(len(theta), 4, -1, *trailing)
+        hidden = self.first(torch.cat([anatomy, flat], 1))
+        hidden = self.activation(hidden * (1 + gains[:, 0]) + gains[:, 1])
+        hidden = self.second(hidden)
+        hidden = self.activation(hidden * (1 + gains[:, 2]) + gains[:, 3])
+        painted: Tensor = flat + self.last(hidden)
+        return painted

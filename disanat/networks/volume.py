@@ -1,0 +1,114 @@
+"""Applying a network that was trained on slices or patches to a whole volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from disanat.plans import AXES, Configuration
+
+__all__ = ["apply_to_volume"]
+
+Network = Callable[[Tensor], Tensor]
+_SLICES_AT_ONCE = 16
+
+
+def apply_to_volume(
+    network: Network,
+    volume: Tensor,
+    configuration: Configuration,
+    fill: float,
+    context: bool = True,
+    mirror: bool = True,
+) -> Tensor:
+    """Run a network over a volume and assemble its output.
+
+    2D configurations go slice by slice along the plan's slice axis; 3D ones in overlapping
+    patches, weighted by a Gaussian (half a patch apart).
+
+    Args:
+        network: maps (batch, channels, ...) to (batch, channels_out, ...).
+        volume: shape (channels, S, P, L).
+        configuration: the plan's configuration.
+        fill: value beyond the volume's border.
+        context: 2D, one channel: give neighbouring slices as further channels.
+        mirror: average with the result of the volume mirrored left to right.
+
+    Returns:
+        Tensor of shape (channels_out, S, P, L).
+    """
+    if configuration.dimension == 3:
+        result = _tiled(network, volume, configuration.patch_size, fill)
+    else:
+        result = _slicewise(network, volume, configuration, fill, context)
+    if not mirror:
+        return result
+    flipped = apply_to_volume(network, volume.flip(3), configuration, fill, context, False)
+    return (result + flipped.flip(3)) / 2
+
+
+def _divisor(configuration: Configuration) -> int:
+    return int(np.prod([max(s) for s in configuration.encoder.strides]))
+
+
+def _slicewise(
+    network: Network, volume: Tensor, configuration: Configuration, fill: float, context: bool
+) -> Tensor:
+    axis = AXES.index(configuration.slice_axis) + 1
+    stack = volume.movedim(axis, 1)
+    reach = configuration.context_slices if context else 0
+    divisor = _divisor(configuration)
+    height, width = stack.shape[2:]
+    padding = (0, -width % divisor, 0, -height % divisor, reach, reach)
+    padded = functional.pad(stack, padding, value=fill)
+    depth = stack.shape[1]
+    parts = []
+    for start in range(0, depth, _SLICES_AT_ONCE):
+        stop = min(start + _SLICES_AT_ONCE, depth)
+        batch = torch.stack(
+            [padded[:, i : i + 2 * reach + 1].flatten(0, 1) for i in range(start, stop)]
+        )
+        parts.append(network(batch)[:, :, :height, :width])
+    return torch.cat(parts).movedim(0, 1).movedim(1, axis)
+
+
+def _tiled(network: Network, volume: Tensor, patch: Sequence[int], fill: float) -> Tensor:
+    shape = volume.shape[1:]
+    missing = [max(0, p - n) for p, n in zip(patch, shape, strict=True)]
+    padding = [side for m in reversed(missing) for side in (m // 2, m - m // 2)]
+    padded = functional.pad(volume, padding, value=fill)
+    weight = _gaussian(patch).to(volume.device)
+    total: Tensor | None = None
+    weights = torch.zeros(padded.shape[1:], device=volume.device)
+    for corner in _corners(padded.shape[1:], patch):
+        place = tuple(slice(c, c + p) for c, p in zip(corner, patch, strict=True))
+        output = network(padded[(slice(None), *place)][None])[0]
+        if total is None:
+            total = output.new_zeros((len(output), *padded.shape[1:]))
+        total[(slice(None), *place)] += output * weight
+        weights[place] += weight
+    if total is None:
+        raise ValueError("a volume has at least one patch")
+    inside = tuple(slice(m // 2, m // 2 + n) for m, n in zip(missing, shape, strict=True))
+    return (total / weights)[(slice(None), *inside)]
+
+
+def _corners(shape: Sequence[int], patch: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    starts = []
+    for n, p in zip(shape, patch, strict=True):
+        steps = max(1, int(np.ceil((n - p) / (p / 2))) + 1) if n > p else 1
+        starts.append([round(s) for s in np.linspace(0, n - p, steps)])
+    return product(*starts)
+
+
+def _gaussian(patch: Sequence[int]) -> Tensor:
+    axes = [
+        torch.exp(-0.5 * ((torch.arange(p) - (p - 1) / 2) / (p / 8)) ** 2).clamp_min(1e-3)
+        for p in patch
+    ]
+    return axes[0][:, None, None] * axes[1][None, :, None] * axes[2][None, None, :]

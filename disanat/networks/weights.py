@@ -1,0 +1,41 @@
+"""Weights on disk: written in one piece, read without running anything."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from disanat.errors import ModelError
+from disanat.home import atomic_path
+
+__all__ = ["load_state", "save_state"]
+
+_VERSION = 1
+
+
+def save_state(state: dict[str, Any], target: Path) -> None:
+    """Write a dictionary of tensors, numbers and text, in one piece."""
+    with atomic_path(target) as temporary:
+        torch.save({"version": _VERSION, **state}, temporary)
+
+
+def load_state(source: Path, device: torch.device) -> dict[str, Any]:
+    """Read a state with `weights_only`, so that nothing in it can be executed.
+
+    Raises:
+        ModelError: the file is missing, damaged, or of another version.
+    """
+    if not source.exists():
+        raise ModelError(f"{source} does not exist: train the model with disanat_train.")
+    try:
+        state: dict[str, Any] = torch.load(source, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError) as cause:
+        raise ModelError(
+            f"{source} is damaged ({type(cause).__name__}): train the model again."
+        ) from cause
+    if state.get("version") != _VERSION:
+        raise ModelError(f"{source} was written by another disanat: train the model again.")
+    return state

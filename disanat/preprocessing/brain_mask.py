@@ -1,0 +1,89 @@
+"""Which voxels are brain: in scans that are stripped already, and in healthy training scans."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
+from scipy import ndimage
+
+from disanat.anatomy.atlas import atlas_brain_mask
+
+__all__ = ["close_mask", "healthy_brain_mask", "stripped_background", "stripped_brain_mask"]
+
+_CERTAINLY_STRIPPED = 0.5
+_PERHAPS_STRIPPED = 0.25
+_LARGEST_STRIPPED_ML = 2000.0
+
+
+def close_mask(mask: np.ndarray, spacing: tuple[float, float, float], radius_mm: float) -> np.ndarray:
+    """Morphological closing by a ball in mm, then filling of holes. Any shape of rank 3."""
+    radius = [round(radius_mm / s) for s in reversed(spacing)]
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    closed = sitk.BinaryMorphologicalClosing(image, radius, sitk.sitkBall, 1)
+    return np.asarray(sitk.GetArrayFromImage(sitk.BinaryFillhole(closed)) > 0)
+
+
+def stripped_background(
+    array: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> float | None:
+    """The constant value outside the brain of a skull-stripped scan; None where the skull is on.
+
+    A stripped scan has one and the same value in at least half of its voxels (whole heads: at
+    most two fifths), or in a quarter if what is left is no larger than a brain can be.
+
+    Args:
+        array: shape (S, P, L).
+        spacing: voxel size in mm.
+    """
+    values, counts = np.unique(array, return_counts=True)
+    mode = int(counts.argmax())
+    background, fraction = float(values[mode]), counts[mode] / array.size
+    if fraction < _PERHAPS_STRIPPED:
+        return None
+    border = np.ones(array.shape, bool)
+    border[tuple(slice(1, -1) if n > 2 else slice(None) for n in array.shape)] = False
+    outermost = array[border] if border.any() else array.ravel()
+    if np.mean(outermost == background) < 0.5:
+        return None
+    foreground_ml = (1 - fraction) * array.size * float(np.prod(spacing)) / 1000
+    if fraction >= _CERTAINLY_STRIPPED or foreground_ml <= _LARGEST_STRIPPED_ML:
+        return background
+    return None
+
+
+def stripped_brain_mask(array: np.ndarray, background: float) -> np.ndarray:
+    """The brain of a stripped scan: what differs from the background, holes filled.
+
+    Differences of half a percent of the intensity range are ringing of an earlier resampling.
+    """
+    span = float(np.percentile(array[array != background], 99) - background)
+    foreground = np.abs(array - background) > 0.005 * abs(span)
+    opened = ndimage.binary_opening(foreground)
+    kept = remove_all_but_largest_component(opened if opened.any() else foreground)
+    grown = ndimage.binary_dilation(kept) & foreground
+    return np.asarray(ndimage.binary_fill_holes(grown))
+
+
+def healthy_brain_mask(
+    array: np.ndarray, spacing: tuple[float, float, float], prior: np.ndarray | None
+) -> np.ndarray:
+    """The brain of a healthy training scan, by the best means there is.
+
+    From its label map (all labelled voxels, closed by 6 mm) where it has one; from the constant
+    background where it is stripped; by registration of the atlas otherwise.
+
+    Args:
+        array: shape (S, P, L).
+        spacing: voxel size in mm.
+        prior: class numbers on the same grid, 0 outside the brain.
+
+    Raises:
+        ImageError: no plausible brain was found.
+    """
+    if prior is not None and prior.any():
+        return close_mask(prior > 0, spacing, 6.0)
+    background = stripped_background(array, spacing)
+    if background is not None:
+        return stripped_brain_mask(array, background)
+    return atlas_brain_mask(array, spacing)

@@ -1,0 +1,209 @@
+"""From raw healthy scans to the arrays that training draws from."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from acvl_utils.cropping_and_padding.bounding_boxes import (
+    bounding_box_to_slice,
+    get_bbox_from_mask,
+)
+from sklearn.cluster import KMeans
+from tqdm import tqdm
+
+from disanat.anatomy.atlas import atlas_tissues
+from disanat.anatomy.tissues import TissueClass, remap_labels, scheme_by_names
+from disanat.errors import DatasetError, DisanatError
+from disanat.home import Home
+from disanat.io.cases import Case
+from disanat.io.dataset import RawDataset, read_dataset
+from disanat.io.images import Scan, read_labels, read_scan, same_grid
+from disanat.io.store import StoredCase, save_case
+from disanat.plans import Configuration, Plans
+from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
+from disanat.preprocessing.normalisation import head_mask, intensity_scale
+from disanat.preprocessing.resampling import new_shape, resample
+from disanat.synthesis.render import EXTRACEREBRAL
+
+__all__ = ["preprocess_case", "preprocess_dataset", "read_case"]
+
+log = logging.getLogger(__name__)
+
+_MARGIN_SKULL_MM = 20.0
+_MARGIN_STRIPPED_MM = 6.0
+_CLUSTERS = 4
+
+
+def read_case(case: Case) -> dict[int, Scan]:
+    """Read all channels of a case, which must lie on one grid.
+
+    Raises:
+        ImageError: a channel cannot be used.
+        DatasetError: two channels lie on different grids.
+    """
+    scans = {channel: read_scan(path) for channel, path in case.channels.items()}
+    first = next(iter(scans.values()))
+    for scan in scans.values():
+        if not same_grid(first.geometry, scan.geometry):
+            raise DatasetError(
+                f"{scan.path} and {first.path} lie on different grids (sizes "
+                f"{scan.geometry.size} and {first.geometry.size}): resample one onto the other "
+                "(rigid registration with --register is not part of this version)."
+            )
+    return scans
+
+
+def preprocess_case(
+    case: Case, prior: Path | None, plans: Plans, configuration: Configuration
+) -> StoredCase:
+    """Crop, resample, standardise and label one healthy case.
+
+    Raises:
+        DisanatError: the case cannot be used; the message names the file.
+    """
+    scans = read_case(case)
+    first = next(iter(scans.values()))
+    scheme = scheme_by_names(plans.classes)
+    given = _given_labels(prior, first, plans, scheme)
+    brain = healthy_brain_mask(first.array, first.spacing, given)
+    stripped = stripped_background(first.array, first.spacing) is not None
+    margin = _MARGIN_STRIPPED_MM if stripped else _MARGIN_SKULL_MM
+    box = _box(brain, first.spacing, margin)
+    shape = new_shape(brain[box].shape, first.spacing, configuration.spacing)
+    brain = resample(brain[box].astype(np.float32), shape) >= 0.5
+    images = [resample(scan.array[box], shape, order=3) for scan in scans.values()]
+    if given is None:
+        labels = atlas_tissues(images[0], configuration.spacing, brain)
+    else:
+        labels = resample(given[box], shape, order=0)
+    labels = _complete(labels, brain, scheme)
+    if not stripped:
+        labels = _label_outside(labels, images[0], brain)
+    standard = [intensity_scale(i[brain]).standardise(i, labels > 0) for i in images]
+    return StoredCase(case.name, np.stack(standard), labels, tuple(scans))
+
+
+def _given_labels(
+    prior: Path | None, scan: Scan, plans: Plans, scheme: tuple[TissueClass, ...]
+) -> np.ndarray | None:
+    if plans.prior == "atlas":
+        return None
+    if prior is None:
+        raise DatasetError(
+            f"{scan.path} has no label map in priorsTr although the dataset's other cases do: "
+            "add the map, or leave the scan out."
+        )
+    labels = read_labels(prior)
+    if not same_grid(labels.geometry, scan.geometry):
+        raise DatasetError(
+            f"{prior} lies on another grid than {scan.path}: resample it onto the scan "
+            "(nearest neighbour)."
+        )
+    return remap_labels(labels.array, plans.label_mapping, scheme)
+
+
+def _box(
+    brain: np.ndarray, spacing: tuple[float, float, float], margin_mm: float
+) -> tuple[slice, ...]:
+    bounds = get_bbox_from_mask(brain)
+    grown = [
+        [max(0, low - round(margin_mm / s)), min(n, high + round(margin_mm / s))]
+        for (low, high), s, n in zip(bounds, spacing, brain.shape, strict=True)
+    ]
+    return tuple(bounding_box_to_slice(grown))
+
+
+def _complete(
+    labels: np.ndarray, brain: np.ndarray, scheme: tuple[TissueClass, ...]
+) -> np.ndarray:
+    """Voxels of the brain mask that no class claims are fluid between the gyri."""
+    fluid = next(i for i, c in enumerate(scheme, start=1) if c.kind == "csf")
+    return np.where(brain, np.where(labels > 0, labels, fluid), 0).astype(np.uint8)
+
+
+def _label_outside(labels: np.ndarray, image: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Number the tissue outside the brain by intensity, so that it can be rendered anew."""
+    outside = head_mask(image) & ~brain
+    values = image[outside]
+    if values.size < 100 * _CLUSTERS:
+        return labels
+    clusters = KMeans(_CLUSTERS, n_init=1, random_state=0)
+    clusters.fit(values[:: max(1, values.size // 4000), None])
+    rank = np.argsort(np.argsort(clusters.cluster_centers_[:, 0]))
+    completed = labels.copy()
+    completed[outside] = EXTRACEREBRAL + rank[clusters.predict(values[:, None])]
+    return completed
+
+
+def _job(
+    case: Case, prior: Path | None, plans: Plans, configuration: Configuration, folder: Path
+) -> str | None:
+    """Preprocess and store one case; a user's mistake comes back as text, not as an exception."""
+    try:
+        save_case(folder, preprocess_case(case, prior, plans, configuration))
+    except DisanatError as mistake:
+        return str(mistake)
+    return None
+
+
+def preprocess_dataset(
+    home: Home, dataset: str, plans: Plans, configuration: Configuration, processes: int
+) -> None:
+    """Preprocess all training cases of a dataset for one configuration.
+
+    Cases that cannot be used are reported and left out.
+
+    Args:
+        home: the home folder.
+        dataset: full name of the dataset.
+        plans: its plan.
+        configuration: the configuration to preprocess for.
+        processes: worker processes; 0 works in this one.
+
+    Raises:
+        DatasetError: fewer than three cases could be used.
+    """
+    raw = read_dataset(home.raw / dataset)
+    folder = home.preprocessed / dataset / configuration.name
+    cases = raw.training_cases()
+    for stale in folder.glob("*.json"):
+        stale.unlink()
+    work = partial(_job, plans=plans, configuration=configuration, folder=folder)
+    refused = [
+        message
+        for message in tqdm(
+            _each(work, raw, cases, processes),
+            total=len(cases),
+            desc=f"preprocessing {configuration.name}",
+            disable=None,
+        )
+        if message
+    ]
+    for message in refused:
+        log.warning("left out: %s", message)
+    if len(cases) - len(refused) < 3:
+        raise DatasetError(
+            f"Only {len(cases) - len(refused)} of {len(cases)} cases of {home.raw / dataset} could "
+            "be preprocessed: at least three healthy cases are needed "
+            f"(first reason: {refused[0] if refused else 'too few cases'})"
+        )
+
+
+def _each(
+    work: partial[str | None], raw: RawDataset, cases: list[Case], processes: int
+) -> Iterable[str | None]:
+    pairs = [(case, raw.prior_path(case.name)) for case in cases]
+    if processes == 0:
+        yield from (work(case, prior) for case, prior in pairs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        jobs = [pool.submit(work, case, prior) for case, prior in pairs]
+        for job in as_completed(jobs):
+            yield job.result()

@@ -1,0 +1,96 @@
+"""From raw scores to probabilities in healthy brains, and a threshold that needs no labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from disanat.errors import ModelError
+
+__all__ = ["Calibration", "choose_threshold", "dice_curve", "fit_table"]
+
+_STEPS = np.arange(0.0, 6.01, 0.1)
+_FEWEST_IN_TAIL = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Tables that turn a method's raw score into -log10 of its rarity in healthy brains.
+
+    `tables` holds, per kind of contrast, the raw scores that a fraction 10^-0, 10^-0.1, 10^-0.2 ...
+    of healthy voxels exceeds. `threshold` is the stored threshold of the mask, in the same units.
+    `false_positives_ml` is the median volume above it in healthy brains that nothing else was
+    fitted on, `dice` the mean Dice on synthetic lesions.
+    """
+
+    tables: dict[str, tuple[float, ...]]
+    threshold: float
+    false_positives_ml: float
+    dice: float
+
+    def __call__(self, score: np.ndarray, contrast: str) -> np.ndarray:
+        """-log10 of the share of healthy voxels with at least this score; float32, >= 0.
+
+        Beyond the last entry of a table the tail goes on with the slope of its last decade.
+        """
+        return _rarity(score, self.table(contrast))
+
+    def table(self, contrast: str) -> tuple[float, ...]:
+        """The table of a kind of contrast; of any other kind where that one is missing."""
+        if not self.tables:
+            raise ModelError("The model holds no calibration: train it again to the end.")
+        return self.tables.get(contrast) or next(iter(self.tables.values()))
+
+
+def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:
+    knots = np.maximum.accumulate(np.asarray(table, float) + np.arange(len(table)) * 1e-9)
+    rarity = np.interp(score, knots, _STEPS[: len(knots)])
+    before = max(0, len(knots) - 11)
+    slope = (len(knots) - 1 - before) * 0.1 / max(knots[-1] - knots[before], 1e-3)
+    beyond = np.maximum(np.asarray(score, float) - knots[-1], 0) * slope
+    return np.asarray(rarity + beyond, np.float32)
+
+
+def fit_table(scores: np.ndarray) -> tuple[float, ...]:
+    """Quantiles of healthy scores as a calibration table, as far as ten voxels remain beyond."""
+    last = np.log10(max(scores.size, 2) / _FEWEST_IN_TAIL)
+    steps = _STEPS[_STEPS <= max(last, 1.0)]
+    return tuple(float(q) for q in np.quantile(scores, 1 - 10.0**-steps))
+
+
+def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Dice of `score >= t` against the truth (flat arrays of one case) for every threshold."""
+    lesion = np.sort(score[truth])
+    everything = np.sort(score)
+    hits = lesion.size - np.searchsorted(lesion, thresholds)
+    found = everything.size - np.searchsorted(everything, thresholds)
+    return np.asarray(2 * hits / np.maximum(found + lesion.size, 1))
+
+
+def choose_threshold(
+    healthy: Sequence[np.ndarray],
+    lesions: Sequence[tuple[np.ndarray, np.ndarray]],
+    voxel_ml: float,
+    most_ml: float = 1.0,
+) -> tuple[float, Mapping[str, float]]:
+    """The threshold with the best mean Dice on synthetic lesions that keeps healthy brains clean.
+
+    Args:
+        healthy: calibrated scores of the brain voxels of each healthy volume.
+        lesions: calibrated scores and truth of each volume with synthetic lesions.
+        voxel_ml: volume of a voxel.
+        most_ml: highest median volume of false positives per healthy brain.
+
+    Returns:
+        The threshold, and the figures `false_positives_ml` and `dice` at it.
+    """
+    thresholds = np.arange(0.5, 12.01, 0.05)
+    volumes = np.array([[np.count_nonzero(h >= t) * voxel_ml for t in thresholds] for h in healthy])
+    median = np.median(volumes, axis=0)
+    dice = np.mean([dice_curve(score, truth, thresholds) for score, truth in lesions], axis=0)
+    allowed = median <= most_ml
+    best = int(np.argmax(np.where(allowed, dice, -1))) if allowed.any() else len(thresholds) - 1
+    figures = {"false_positives_ml": float(median[best]), "dice": float(dice[best])}
+    return float(thresholds[best]), figures

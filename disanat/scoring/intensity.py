@@ -1,0 +1,114 @@
+"""The imaging information of one scan: what each tissue looks like in it, and its bias field.
+
+Both are estimated once per volume and robustly, from voxels where the observed and the restored
+anatomy agree, so that a lesion, however large, has little say in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from disanat.anatomy.tissues import TissueClass, class_kinds
+
+__all__ = ["Imaging", "contrast_kind", "fit_imaging"]
+
+_ROUNDS = 3
+_BIAS_MM = 20.0
+_CLIP = 2.0
+_FEWEST = 30
+_SMALLEST_SCALE = 0.08
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """Imaging code and bias of one channel, in standard deviations of the brain.
+
+    `median` and `scale` (1.48 times the median absolute deviation) have one entry per tissue
+    class; `bias` is added to the picture and has the shape (S, P, L).
+    """
+
+    median: np.ndarray
+    scale: np.ndarray
+    bias: np.ndarray
+
+
+def _robust(values: np.ndarray) -> tuple[float, float]:
+    middle = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - middle)))
+    return middle, max(spread, _SMALLEST_SCALE)
+
+
+def fit_imaging(
+    image: np.ndarray,
+    observed: np.ndarray,
+    restored: np.ndarray,
+    spacing: Sequence[float],
+    scheme: Sequence[TissueClass],
+) -> Imaging:
+    """Fit medians, scales and bias in turn, three times.
+
+    Args:
+        image: standardised scan, (S, P, L).
+        observed: class probabilities as observed, (classes + 1, S, P, L).
+        restored: the same after restoration.
+        spacing: voxel size in mm.
+        scheme: the tissue classes.
+
+    Classes too small to be measured (under 30 voxels) take the values of their kind.
+    """
+    named = observed.argmax(0)
+    certain = (named == restored.argmax(0)) & (named > 0)
+    certain &= np.take_along_axis(observed, named[None], 0)[0] > 0.6
+    bias = np.zeros(image.shape, np.float32)
+    median = np.zeros(len(scheme))
+    scale = np.ones(len(scheme))
+    for _ in range(_ROUNDS):
+        flat = image - bias
+        median, scale = _classes(flat, named, certain, scheme)
+        painted = np.concatenate([[0.0], median])[named]
+        spread = np.concatenate([[1.0], scale])[named]
+        residual = np.clip(image - painted, -_CLIP * spread, _CLIP * spread)
+        bias = _smooth(residual, certain, spacing)
+    return Imaging(median.astype(np.float32), scale.astype(np.float32), bias)
+
+
+def _classes(
+    flat: np.ndarray, named: np.ndarray, certain: np.ndarray, scheme: Sequence[TissueClass]
+) -> tuple[np.ndarray, np.ndarray]:
+    values = {k: flat[certain & (named == k)] for k in range(1, len(scheme) + 1)}
+    everything = flat[named > 0]
+    fallback = _robust(everything) if everything.size else (0.0, 1.0)
+    fits = []
+    for k, tissue in enumerate(scheme, start=1):
+        own = values[k]
+        if own.size < _FEWEST:
+            own = np.concatenate([values[j] for j in class_kinds(scheme, tissue.kind)])
+        fits.append(_robust(own) if own.size >= _FEWEST else fallback)
+    median, scale = (np.array(column) for column in zip(*fits, strict=True))
+    return median, scale
+
+
+def _smooth(residual: np.ndarray, where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Gaussian mean of the residual over the voxels given, everywhere."""
+    sigma = [_BIAS_MM / s for s in spacing]
+    weight = ndimage.gaussian_filter(where.astype(np.float32), sigma, truncate=2.5)
+    total = ndimage.gaussian_filter(np.where(where, residual, 0).astype(np.float32), sigma, truncate=2.5)
+    return np.asarray(total / (weight + 0.02))
+
+
+def contrast_kind(median: np.ndarray, scheme: Sequence[TissueClass]) -> str:
+    """`t2`, `t1` or `flair`: which of them a scan resembles, by its tissues' medians alone.
+
+    Fluid brightest: T2-like. Grey clearly below white, fluid darkest: T1-like. Else FLAIR-like.
+    """
+    csf, grey, white = (
+        float(np.mean([median[k - 1] for k in class_kinds(scheme, kind)]))
+        for kind in ("csf", "grey", "white")
+    )
+    if csf > max(grey, white):
+        return "t2"
+    return "t1" if grey < white - 0.1 else "flair"

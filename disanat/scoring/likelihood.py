@@ -1,0 +1,88 @@
+"""How much likelier a voxel's intensity is in a lesion than in the tissue that belongs there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from disanat.anatomy.tissues import TissueClass, class_kinds
+from disanat.scoring.intensity import Imaging
+
+__all__ = ["lesion_log_ratio", "place_log_prior"]
+
+_RANGE = 10.0
+_ANY_SHARE = 0.03
+_PRIOR_MM = 4.0
+_PRIOR_POWER = 1.5
+
+
+def lesion_log_ratio(
+    image: np.ndarray,
+    restored: np.ndarray,
+    imaging: Imaging,
+    contrast: str,
+    scheme: Sequence[TissueClass],
+) -> np.ndarray:
+    """`log p(x | lesion) - log sum_k q_k N(x; m_k, s_k)`, x freed from bias.
+
+    Lesions hold more water than the tissue around them: in T1- and T2-like contrasts their
+    density is flat between white matter and fluid, in FLAIR-like ones above grey and white. A
+    small share of it covers all intensities, so that deviations in the other direction count too.
+
+    Args:
+        image: standardised scan, (S, P, L).
+        restored: restored class probabilities, (classes + 1, S, P, L).
+        imaging: medians, scales and bias of the scan on the same voxels.
+        contrast: `t1`, `t2` or `flair`.
+        scheme: the tissue classes.
+
+    Returns:
+        float32 array (S, P, L).
+    """
+    x = image - imaging.bias
+    healthy = np.full(x.shape, 1e-6, np.float32)
+    for k in range(len(scheme)):
+        m, s = float(imaging.median[k]), float(imaging.scale[k])
+        density = np.exp(-0.5 * ((x - m) / s) ** 2) * np.float32(1 / (s * np.sqrt(2 * np.pi)))
+        healthy += restored[k + 1] * density
+    low, high, soft = _lesion_range(imaging, contrast, scheme)
+    flat = _step((x - low) / soft) * _step((high - x) / soft) / max(high - low, 4 * soft)
+    lesion = (1 - _ANY_SHARE) * flat + _ANY_SHARE / _RANGE
+    return np.asarray(np.log(lesion) - np.log(healthy), np.float32)
+
+
+def _step(t: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(2 * t, -30, 30))))
+
+
+def _lesion_range(
+    imaging: Imaging, contrast: str, scheme: Sequence[TissueClass]
+) -> tuple[float, float, float]:
+    def middle(kind: str) -> tuple[float, float]:
+        chosen = [k - 1 for k in class_kinds(scheme, kind)]  # type: ignore[arg-type]
+        return float(np.mean(imaging.median[chosen])), float(np.mean(imaging.scale[chosen]))
+
+    (csf, _), (grey, grey_s), (white, white_s) = middle("csf"), middle("grey"), middle("white")
+    soft = 0.5 * (grey_s + white_s)
+    if contrast == "t2":
+        start = max(white, grey) + 1.0 * soft
+        return start, max(csf, start + 2 * soft), soft
+    if contrast == "t1":
+        return csf, white - 1.5 * soft, soft
+    start = max(white + 2.0 * white_s, grey + 1.5 * grey_s)
+    return start, start + 5.0, soft
+
+
+def place_log_prior(
+    restored: np.ndarray, spacing: Sequence[float], scheme: Sequence[TissueClass]
+) -> np.ndarray:
+    """1.5 times the log of how much white matter, or tissue deep like it, lies around a voxel.
+
+    Both argument and result on one grid, (classes + 1, S, P, L) and (S, P, L).
+    """
+    chosen = [k for k, c in enumerate(scheme, start=1) if c.kind == "white" or c.name == "deep_grey"]
+    share = restored[chosen].sum(0)
+    smooth = ndimage.gaussian_filter(share, [_PRIOR_MM / s for s in spacing], truncate=3)
+    return np.asarray(_PRIOR_POWER * np.log(np.clip(smooth, 0.02, 1)), np.float32)

@@ -1,0 +1,248 @@
+"""One brain, many looks: contrasts from signal equations, free contrasts, remapped real scans.
+
+Every look is standardised as a whole volume would be: the mean and deviation come from the class
+volumes of the whole case, not of the block at hand, so that a block of the vertex and one of the
+skull base get the intensities they will have at prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from disanat.anatomy.tissues import TissueClass, class_kinds
+from disanat.synthesis.fields import blur, smooth_field
+from disanat.synthesis.lesions import Compartment, Lesion
+from disanat.synthesis.signal import (
+    PulseSequence,
+    TissueProperties,
+    draw_sequence,
+    draw_tissues,
+    signal,
+    wetter,
+)
+
+__all__ = ["EXTRACEREBRAL", "CaseSample", "Contrast", "Look", "render"]
+
+EXTRACEREBRAL = 101
+"""Labels from here on are tissue outside the brain, numbered by intensity."""
+_EXTRA = 4
+_REAL_SHARE = 0.4
+_FREE_SHARE = 0.22
+
+Contrast = Literal["any", "real", "t1", "t2", "flair", "pd", "t1_spoiled", "t1_prepared"]
+_Looks = tuple[np.ndarray, Callable[[Compartment], np.ndarray]]
+"""Intensity by label, and the same for tissue with a lesion's compartment in it."""
+
+
+@dataclass(frozen=True)
+class CaseSample:
+    """Voxels drawn from a whole training case: standardised intensities and their labels."""
+
+    values: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Look:
+    """One rendered block, in standard deviations of the brain.
+
+    `image` is what the network sees, `healthy` the same without lesion, bias and noise, both of
+    shape (S, P, L); `theta` the median intensity of each tissue class, shape (classes,).
+    """
+
+    image: np.ndarray
+    healthy: np.ndarray
+    theta: np.ndarray
+
+
+class _Curve:
+    """A smooth random change of all intensities of a real scan."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.knots = np.linspace(-4, 6, 9)
+        steps = rng.gamma(1.2, 1.0, 9) + 0.15
+        rising = np.cumsum(steps) / steps.sum() * 6
+        kind = rng.random()
+        if kind < 0.35:
+            self.values = rising
+        elif kind < 0.75:
+            self.values = rising[::-1].copy()
+        else:
+            wave = np.interp(np.arange(9), np.linspace(0, 8, 4), rng.uniform(0, 6, 4))
+            self.values = wave + 0.2 * rising
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        return np.interp(array, self.knots, self.values).astype(np.float32)
+
+
+def _unchanged(array: np.ndarray) -> np.ndarray:
+    return array + 4.0
+
+
+def render(
+    rng: np.random.Generator,
+    labels: np.ndarray,
+    real: np.ndarray,
+    sample: CaseSample,
+    lesion: Lesion | None,
+    scheme: Sequence[TissueClass],
+    spacing: Sequence[float],
+    skull: bool,
+    contrast: Contrast = "any",
+) -> Look:
+    """Render one look of a block.
+
+    Args:
+        rng: source of randomness.
+        labels: class numbers, `EXTRACEREBRAL` and above outside the brain, 0 air; (S, P, L).
+        real: the case's own standardised scan on the same voxels.
+        sample: voxels of the whole case.
+        lesion: what to put in, if anything.
+        scheme: tissue classes in the order of their numbers.
+        spacing: voxel size in mm.
+        skull: leave everything outside the brain in the picture.
+        contrast: a weighting to be rendered by its signal equation, `real` for the scan as it is,
+            or `any`: at random among rendered, free and remapped real contrasts.
+    """
+    brain = (labels > 0) & (labels < EXTRACEREBRAL)
+    if contrast == "real" or (contrast == "any" and rng.random() < _REAL_SHARE):
+        curve = _Curve(rng) if contrast == "any" and rng.random() < 0.8 else _unchanged
+        clean, painted, whole = _from_real(curve, real, sample, lesion, scheme)
+    else:
+        if contrast == "any" and rng.random() < _FREE_SHARE:
+            looks = _free_table(rng, scheme)
+        else:
+            weighting = None if contrast in ("any", "real") else contrast
+            looks = _physics_table(rng, scheme, draw_sequence(rng, weighting))
+        clean, painted, whole = _from_labels(rng, looks, labels, sample, lesion, scheme, spacing)
+    bias = np.exp(rng.uniform(0, 0.2) * smooth_field(rng, labels.shape, spacing, 70.0))
+    image = painted * bias
+    if rng.random() < 0.3:
+        image = blur(image, rng.uniform(0.5, 1.2) * min(spacing[1:]), spacing)
+    shown = (labels > 0) if skull else _stripped(rng, brain)
+    inside = (sample.labels > 0) & (skull | (sample.labels < EXTRACEREBRAL))
+    mean, std = _scale(whole[inside])
+    std *= float(np.exp(rng.normal(0, 0.06)))
+    mean += float(rng.normal(0, 0.06)) * std
+    noise = rng.standard_normal(image.shape).astype(np.float32) * rng.uniform(0.01, 0.2)
+    image = np.clip((image - mean) / std + noise, -4, 6)
+    image = np.where(shown, image, np.float32(-4))
+    healthy = np.where(brain, np.clip((clean - mean) / std, -4, 6), np.float32(-4))
+    standard = (whole - mean) / std
+    theta = np.array(
+        [_median(standard[sample.labels == k]) for k in range(1, len(scheme) + 1)], np.float32
+    )
+    return Look(image.astype(np.float32), healthy.astype(np.float32), np.clip(theta, -4, 6))
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if values.size else 0.0
+
+
+def _scale(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, (1, 99))
+    inner = values[(values >= low) & (values <= high)]
+    return float(inner.mean()), max(float(inner.std()), 1e-3)
+
+
+def _stripped(rng: np.random.Generator, brain: np.ndarray) -> np.ndarray:
+    """The brain with a mask that is at times a little generous or mean, as real masks are."""
+    width = rng.choice((-1.0, 0.0, 0.0, 0.0, 1.0, 2.0))
+    if width == 0:
+        return brain
+    grown = blur(brain.astype(np.float32), abs(width), (99.0, 1.0, 1.0))
+    return np.asarray(grown > (0.15 if width > 0 else 0.85))
+
+
+def _from_real(
+    curve: Callable[[np.ndarray], np.ndarray], real: np.ndarray, sample: CaseSample,
+    lesion: Lesion | None, scheme: Sequence[TissueClass],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    painted = real
+    if lesion is not None:
+        wettest = _look_of_water(sample, scheme)
+        for part in lesion.compartments:
+            target = real + min(1.0, 1.4 * part.water) * (wettest - real)
+            target = target + 3.0 * (1 - part.t1_factor) + part.shift
+            painted = painted + part.weight * (target - painted)
+    return curve(real), curve(painted), curve(sample.values)
+
+
+def _look_of_water(sample: CaseSample, scheme: Sequence[TissueClass]) -> float:
+    """What tissue full of water would look like in a real scan, judged by its healthy tissue.
+
+    Towards fluid where that is the brightest (T2) or where grey is darker than white (T1); else
+    (FLAIR: fluid is suppressed, wet tissue is not) as far above grey as fluid lies below it.
+    """
+    csf, grey, white = (
+        _median(sample.values[np.isin(sample.labels, class_kinds(scheme, kind))])
+        for kind in ("csf", "grey", "white")
+    )
+    flair_like = csf < grey and grey > white
+    return 2 * grey - csf if flair_like else csf
+
+
+def _from_labels(
+    rng: np.random.Generator, looks: _Looks, labels: np.ndarray, sample: CaseSample,
+    lesion: Lesion | None, scheme: Sequence[TissueClass], spacing: Sequence[float],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    table, wet = looks
+    texture = 1 + rng.uniform(0, 0.05) * smooth_field(rng, labels.shape, spacing, rng.uniform(3, 14))
+    sharpness = rng.uniform(0.3, 0.6) * min(spacing[1:])
+    clean = blur(table[labels] * texture, sharpness, spacing)
+    painted = clean
+    if lesion is not None:
+        span = float(table[1 : len(scheme) + 1].std())
+        for part in lesion.compartments:
+            look = wet(part)[labels] * texture + part.shift * span
+            painted = painted + part.weight * (np.maximum(look, 0) - painted)
+    scatter = rng.standard_normal(sample.labels.size) * 0.05 + 1
+    return clean, painted, table[sample.labels] * scatter
+
+
+def _full_table(rng: np.random.Generator, inside: np.ndarray) -> np.ndarray:
+    """Intensity by label: air, the classes, and random tissue outside the brain."""
+    table = np.zeros(EXTRACEREBRAL + _EXTRA, np.float32)
+    table[1 : len(inside) + 1] = inside
+    table[EXTRACEREBRAL:] = rng.uniform(0, 1.4, _EXTRA) * inside.max()
+    table[0] = rng.uniform(0, 0.05) * inside.max()
+    return table
+
+
+def _physics_table(
+    rng: np.random.Generator, scheme: Sequence[TissueClass], sequence: PulseSequence
+) -> _Looks:
+    tissues = draw_tissues(rng, scheme)
+    table = _full_table(rng, signal(sequence, tissues))
+    # A lesion that reaches into the ventricles or sulci displaces the fluid: it is tissue there.
+    whites = class_kinds(scheme, "white")
+    fluid = [k - 1 for k in class_kinds(scheme, "csf")]
+    solid = TissueProperties(tissues.t1_ms.copy(), tissues.t2_ms.copy(), tissues.pd.copy())
+    for values in (solid.t1_ms, solid.t2_ms, solid.pd):
+        values[fluid] = values[whites[0] - 1]
+
+    def wet(part: Compartment) -> np.ndarray:
+        wetted = wetter(solid, part.water)
+        enhanced = TissueProperties(wetted.t1_ms * part.t1_factor, wetted.t2_ms, wetted.pd)
+        changed = table.copy()
+        changed[1 : len(scheme) + 1] = signal(sequence, enhanced)
+        return changed
+
+    return table, wet
+
+
+def _free_table(rng: np.random.Generator, scheme: Sequence[TissueClass]) -> _Looks:
+    by_kind = {kind: rng.uniform(0.05, 1) for kind in ("csf", "grey", "white")}
+    inside = np.array([by_kind[c.kind] * np.exp(rng.normal(0, 0.12)) for c in scheme], np.float32)
+    table = _full_table(rng, inside)
+
+    def wet(part: Compartment) -> np.ndarray:
+        fluid = by_kind["csf"]
+        changed = table + min(1.0, 1.4 * part.water) * (fluid - table)
+        return np.asarray(changed + (1 - part.t1_factor) * float(inside.max()))
+
+    return table, wet

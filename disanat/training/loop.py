@@ -1,0 +1,247 @@
+"""The one training loop: any method's networks and losses, epoch by epoch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from disanat.errors import ModelError, PlanError
+from disanat.methods.interface import Method
+from disanat.networks.weights import load_state, save_state
+from disanat.plans import Configuration, Plans
+from disanat.training.checkpoints import LATEST, restore_rng, rng_state
+from disanat.training.loaders import batches, to_tensors
+from disanat.training.progress import EpochRecord, draw_progress, log_line
+from disanat.training.splits import Split
+
+__all__ = ["TrainingSettings", "train_networks"]
+
+log = logging.getLogger(__name__)
+
+_EMA_DECAY = 0.99
+_CLIP_NORM = 5.0
+_VALIDATION_BATCHES = 6
+_MOST_SKIPPED = 20
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What the user may set for one training; everything else is in the plan."""
+
+    device: str = "cpu"
+    epochs: int | None = None
+    seed: int = 0
+    workers: int = 1
+    resume: bool = False
+
+
+class _Trainer:
+    """State of one training: networks, their running average, optimiser, records."""
+
+    def __init__(
+        self, method: Method, configuration: Configuration, settings: TrainingSettings
+    ) -> None:
+        self.method = method
+        self.device = torch.device(settings.device)
+        self.networks = method.networks().to(self.device)
+        self.average = AveragedModel(
+            self.networks, multi_avg_fn=get_ema_multi_avg_fn(_EMA_DECAY), use_buffers=True
+        )
+        self.epochs = settings.epochs or configuration.epochs
+        self.steps = configuration.iterations_per_epoch
+        self.rate = configuration.learning_rate
+        self.optimiser = torch.optim.AdamW(self.networks.parameters(), self.rate, weight_decay=1e-4)
+        warm = min(50, self.epochs * self.steps // 10 + 1)
+        total = self.epochs * self.steps
+
+        def factor(step: int) -> float:
+            return min(1.0, (step + 1) / warm) * float((1 - min(step, total - 1) / total) ** 0.9)
+
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, factor)
+        self.records: list[EpochRecord] = []
+        self.skipped = 0
+
+    def step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        losses = self.method.losses(batch)
+        total = torch.stack(list(losses.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        if not bool(torch.isfinite(total)):
+            return self._skip()
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.networks.parameters(), _CLIP_NORM)
+        if not bool(torch.isfinite(norm)):
+            return self._skip()
+        self.optimiser.step()
+        self.schedule.step()
+        self.average.update_parameters(self.networks)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _skip(self) -> dict[str, float]:
+        self.skipped += 1
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.skipped > _MOST_SKIPPED:
+            raise ModelError(
+                f"Training met {self.skipped} steps without a finite loss: look for odd cases with "
+                "disanat_plan_and_preprocess --verify, or plan again."
+            )
+        return {}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averaged weights into the networks, and the trained ones back afterwards."""
+        trained = {k: v.clone() for k, v in self.networks.state_dict().items()}
+        self.networks.load_state_dict(self.average.module.state_dict())
+        self.networks.eval()
+        try:
+            yield
+        finally:
+            self.networks.load_state_dict(trained)
+            self.networks.train()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "networks": self.networks.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": {"last_epoch": self.schedule.last_epoch},
+            "records": [record.to_dict() for record in self.records],
+            "rng": rng_state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.networks.load_state_dict(state["networks"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.last_epoch = state["schedule"]["last_epoch"]
+        self.records = [EpochRecord.from_dict(record) for record in state["records"]]
+        restore_rng(state["rng"])
+
+
+def train_networks(
+    method: Method,
+    plans: Plans,
+    configuration: Configuration,
+    cases: Path,
+    split: Split,
+    folder: Path,
+    settings: TrainingSettings,
+) -> dict[str, torch.Tensor]:
+    """Train a method's networks and return their averaged weights.
+
+    Args:
+        method: whose networks to train, in place.
+        plans: the plan.
+        configuration: the configuration to train.
+        cases: preprocessed cases of that configuration.
+        split: which cases train and which validate.
+        folder: where log, curves and checkpoints go.
+        settings: the user's settings.
+
+    Raises:
+        PlanError: memory ran out in the first step; the message names the next smaller plan.
+        ModelError: losses stopped being finite, or a checkpoint is damaged.
+    """
+    torch.manual_seed(settings.seed)
+    trainer = _Trainer(method, configuration, settings)
+    first = 0
+    if settings.resume and (folder / LATEST).exists():
+        trainer.load(load_state(folder / LATEST, trainer.device))
+        first = len(trainer.records)
+        log.info("Going on after epoch %d.", first)
+    source = batches(
+        cases, split.train, plans, configuration, settings.seed + 1000 * first, settings.workers
+    )
+    aside = (*split.reference, *split.threshold)
+    validation = _validation_batches(cases, aside, plans, configuration, trainer.device)
+    bar = tqdm(
+        total=trainer.epochs * trainer.steps, initial=first * trainer.steps, desc="training",
+        unit="step", disable=None,
+    )
+    with bar:
+        for epoch in range(first, trainer.epochs):
+            record = _epoch(trainer, source, validation, epoch, bar, plans)
+            trainer.records.append(record)
+            log_line(record, trainer.epochs, folder)
+            draw_progress(trainer.records, folder)
+            save_state(trainer.state(), folder / LATEST)
+    trainer.networks.load_state_dict(trainer.average.module.state_dict())
+    trainer.networks.eval()
+    return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
+
+
+def _validation_batches(
+    cases: Path, names: tuple[str, ...], plans: Plans, configuration: Configuration,
+    device: torch.device,
+) -> list[dict[str, torch.Tensor]]:
+    """The same few batches of held-out cases for every epoch."""
+    small = replace(configuration, batch_size=min(configuration.batch_size, 16))
+    before = np.random.get_state()
+    source = batches(cases, names, plans, small, 4242, 0, deform=False)
+    drawn = [to_tensors(next(source), device) for _ in range(_VALIDATION_BATCHES)]
+    np.random.set_state(before)
+    return drawn
+
+
+def _epoch(
+    trainer: _Trainer, source: Any, validation: list[dict[str, torch.Tensor]], epoch: int,
+    bar: tqdm[Any], plans: Plans,
+) -> EpochRecord:
+    began, waited = time.monotonic(), 0.0
+    sums: dict[str, list[float]] = {}
+    trainer.networks.train()
+    for _ in range(trainer.steps):
+        asked = time.monotonic()
+        batch = to_tensors(_next(source), trainer.device)
+        waited += time.monotonic() - asked
+        try:
+            losses = trainer.step(batch)
+        except torch.OutOfMemoryError as cause:
+            raise _out_of_memory(plans) from cause
+        for name, value in losses.items():
+            sums.setdefault(name, []).append(value)
+        bar.update()
+        if losses:
+            bar.set_postfix(loss=f"{sum(losses.values()):.3f}", refresh=False)
+    with trainer.averaged(), torch.inference_mode():
+        figures = [trainer.method.validate(batch) for batch in validation]
+    seconds = time.monotonic() - began
+    return EpochRecord(
+        epoch=epoch,
+        losses={name: float(np.mean(values)) for name, values in sums.items()},
+        validation={k: float(np.mean([f[k] for f in figures])) for k in figures[0]},
+        seconds=seconds,
+        data_wait=waited / seconds,
+        learning_rate=float(trainer.schedule.get_last_lr()[0]),
+    )
+
+
+def _next(source: Any) -> dict[str, np.ndarray]:
+    try:
+        batch: dict[str, np.ndarray] = next(source)
+    except RuntimeError as cause:
+        raise ModelError(
+            "A worker process that renders training batches died (often for want of memory; its "
+            "own message stands above): train with -np 0 to render in the main process."
+        ) from cause
+    return batch
+
+
+def _out_of_memory(plans: Plans) -> PlanError:
+    smaller = plans.ladder[0].name if plans.ladder else None
+    remedy = (
+        f"train the next smaller plan with disanat_train -d {plans.dataset} -c {smaller}"
+        if smaller
+        else "plan again with a smaller --gpu_memory_gb"
+    )
+    return PlanError(f"The plan of {plans.dataset} does not fit this GPU's free memory: {remedy}.")

@@ -1,0 +1,267 @@
+"""`disanat_plan_and_preprocess`, and the function behind it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from disanat.cli.common import USER_ERROR, add_home_argument, run_command
+from disanat.errors import DatasetError, PlanError
+from disanat.home import Home, read_json, resolve_home, write_json
+from disanat.io.dataset import RawDataset, read_dataset
+from disanat.plans import Plans, load_json, save_json
+from planning.explain import explain
+from planning.fingerprint import fingerprint_dataset
+from planning.memory import default_memory
+from planning.planner import CONFIGURATIONS, plan
+from planning.sizing import Device
+from planning.verify import problem_table, verify_dataset
+
+__all__ = ["build_parser", "main", "plan_and_preprocess"]
+
+_log = logging.getLogger(__name__)
+_MOST_WORKERS = 4
+
+_DESCRIPTION = """\
+Look at a dataset of healthy brain scans, decide how to train on it, and prepare the scans.
+
+The dataset lies in HOME/raw/DatasetXXX_Name: dataset.json, imagesTr/CASE_0000.nii.gz and so on
+(see documentation/dataset_format.md). Every decision is printed with its reason. What is written,
+all to HOME/preprocessed/DatasetXXX_Name:
+  dataset_fingerprint.json   what the dataset looks like
+  plans.json                 what was decided
+  2d/                        the prepared scans, one folder for each configuration
+"""
+_EXAMPLES = """\
+examples:
+  disanat_plan_and_preprocess -d 5                       plan and prepare Dataset005_...
+  disanat_plan_and_preprocess -d 5 --verify              only check its files
+  disanat_plan_and_preprocess -d 5 --gpu_memory_gb 8     plan for a GPU with 8 GB
+  disanat_plan_and_preprocess -d 5 -c 2d 3d_fullres      prepare for 3D as well
+Next: disanat_train
+"""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the user asked for."""
+
+    gpu_memory_gb: float | None
+    configurations: tuple[str, ...]
+    processes: int
+    preprocess: bool
+    progress: bool
+
+
+def plan_and_preprocess(
+    dataset: str,
+    home: str | Path | None = None,
+    *,
+    gpu_memory_gb: float | None = None,
+    configurations: Sequence[str] = ("2d",),
+    processes: int | None = None,
+    preprocess: bool = True,
+    progress: bool = True,
+) -> Plans:
+    """Plan a dataset and prepare its scans; what `disanat_plan_and_preprocess` does.
+
+    Args:
+        dataset: number or full name (5, 005, Dataset005_IXI).
+        home: folder with `raw/`; None takes DISANAT_HOME, else ./disanat_home.
+        gpu_memory_gb: plan for a GPU with this memory; None plans for this machine.
+        configurations: `2d`, `3d_fullres` or both. Those planned before stay in the plan.
+        processes: workers; 0 works in this process, None takes the cores there are, at most 4.
+        preprocess: False only plans.
+        progress: show bars.
+
+    Raises:
+        DatasetError: the dataset is missing or faulty.
+        PlanError: unknown configuration, or too little memory.
+    """
+    place = resolve_home(home)
+    raw = _raw_dataset(place, dataset)
+    workers = _default_processes() if processes is None else processes
+    settings = _Settings(gpu_memory_gb, tuple(configurations), workers, preprocess, progress)
+    plans = _plan(place, raw, settings)
+    if preprocess:
+        _preprocess(place, plans, settings)
+    return plans
+
+
+def _raw_dataset(home: Home, wanted: str) -> RawDataset:
+    return read_dataset(home.raw / home.dataset_name(wanted))
+
+
+def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
+    folder = home.preprocessed / raw.name
+    device, memory, overridden = _machine(settings.gpu_memory_gb)
+    unknown = [name for name in settings.configurations if name not in CONFIGURATIONS]
+    if unknown:
+        raise PlanError(
+            f"There is no configuration '{unknown[0]}': use {' or '.join(CONFIGURATIONS)}."
+        )
+    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress)
+    names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
+    plans = plan(
+        fingerprint,
+        raw.label_mapping,
+        device=device,
+        memory_gb=memory,
+        configurations=names,
+        overridden=overridden,
+    )
+    save_json(fingerprint, folder / "dataset_fingerprint.json")
+    declared = read_json(raw.folder / "dataset.json", DatasetError, "write it again")
+    write_json(declared, folder / "dataset.json")
+    save_json(plans, folder / "plans.json")
+    _log.info("Wrote %s", folder / "plans.json")
+    return plans
+
+
+def _machine(gpu_memory_gb: float | None) -> tuple[Device, float, tuple[str, ...]]:
+    if gpu_memory_gb is not None:
+        return "cuda", gpu_memory_gb, ("gpu_memory_gb",)
+    device, memory = default_memory()
+    return device, memory, ()
+
+
+def _planned(folder: Path) -> tuple[str, ...]:
+    if not (folder / "plans.json").exists():
+        return ()
+    try:
+        return tuple(load_json(folder / "plans.json", Plans).configurations)
+    except PlanError as cause:
+        _log.warning("The former plan is replaced: %s", cause)
+        return ()
+
+
+def _preprocess(home: Home, plans: Plans, settings: _Settings) -> None:
+    from disanat.preprocessing.healthy import preprocess_dataset  # heavy; --help must be quick
+
+    for name in settings.configurations:
+        configuration = plans.configuration(name)
+        preprocess_dataset(home, plans.dataset, plans, configuration, settings.processes)
+
+
+def _default_processes() -> int:
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        cores = os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    parser = argparse.ArgumentParser(
+        prog="disanat_plan_and_preprocess",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-d",
+        "--dataset",
+        required=True,
+        metavar="DATASET",
+        help="number or name of the dataset, such as 5, 005 or Dataset005_IXI",
+    )
+    add_home_argument(parser)
+    parser.add_argument(
+        "--gpu_memory_gb",
+        type=_positive,
+        metavar="GB",
+        help="plan for a GPU with this much memory, wherever this command runs "
+        "(default: this machine's GPU; without one, its cores and main memory)",
+    )
+    parser.add_argument(
+        "-c",
+        "--configurations",
+        nargs="+",
+        choices=CONFIGURATIONS,
+        default=["2d"],
+        metavar="NAME",
+        help="what to plan and prepare: 2d (slices with their neighbours; the default), "
+        "3d_fullres (blocks; slower, needs more memory), or both",
+    )
+    parser.add_argument(
+        "-np",
+        "--processes",
+        type=_count,
+        default=_default_processes(),
+        metavar="N",
+        help="how many cases to work on at the same time; 0: one after the other, without worker "
+        "processes (default: the cores there are, at most 4; here %(default)s)",
+    )
+    parser.add_argument(
+        "--no_pp", action="store_true", help="only plan: do not preprocess the scans"
+    )
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
+        "--verify",
+        action="store_true",
+        help="only check every file, and list all problems in one table; nothing is written",
+    )
+    only.add_argument(
+        "--explain",
+        action="store_true",
+        help="only print the decisions of the plan that was made last",
+    )
+    return parser
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 100_000:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of GB above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 on")
+    return int(text)
+
+
+def _run(args: argparse.Namespace) -> int:
+    home = resolve_home(args.home)
+    if args.explain:
+        name = home.dataset_name(args.dataset)
+        remedy = f"plan it with disanat_plan_and_preprocess -d {args.dataset}"
+        source = home.preprocessed / name / "plans.json"
+        print(explain(load_json(source, Plans, PlanError, remedy)))
+        return 0
+    raw = _raw_dataset(home, args.dataset)
+    if args.verify:
+        return _verify(raw, args.processes)
+    settings = _Settings(
+        args.gpu_memory_gb, tuple(args.configurations), args.processes, not args.no_pp, True
+    )
+    plans = _plan(home, raw, settings)
+    print(explain(plans), flush=True)
+    if settings.preprocess:
+        _preprocess(home, plans, settings)
+    return 0
+
+
+def _verify(raw: RawDataset, processes: int) -> int:
+    problems = verify_dataset(raw, processes, True)
+    if problems:
+        print(problem_table(problems, str(raw.folder)))
+        bad, cases = len({problem.case for problem in problems}), len(raw.training_cases())
+        print(f"\n{raw.name}: {bad} of {cases} cases cannot be used as they are.")
+        return USER_ERROR
+    print(f"{raw.name}: all {len(raw.training_cases())} cases can be used.")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `disanat_plan_and_preprocess`."""
+    return run_command(_run, build_parser(), argv)

@@ -1,0 +1,131 @@
+"""How much memory a training needs, by arithmetic alone, and how much this machine has.
+
+Nothing is allocated: the sizes of all tensors that the backward pass must keep follow from the
+topology. Everything is counted in float32; mixed precision needs less.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Literal
+
+from disanat.plans import Configuration, NetworkPlan
+
+__all__ = ["Cost", "decoder_cost", "default_memory", "estimate_gb", "unet_cost"]
+
+GB = 1024**3
+_BYTES = 4
+_COPIES_OF_WEIGHTS = 5
+"""Weights, gradients, AdamW's two moments, and the averaged copy (EMA)."""
+_WORKSPACE_TENSORS = 4
+"""Gradients in flight and the convolutions' workspace, in units of the largest tensor."""
+_ALLOCATOR = 1.1
+"""What fragmentation adds."""
+_RUNTIME_GB = {"cpu": 1.5, "cuda": 1.0}
+"""torch itself, and the loaders' patches (cpu) or the CUDA context (cuda)."""
+_FULL_SIZE_MAPS = 6
+"""Softmax, one-hot, its straight-through copy, edges, restored softmax, and loss terms."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one network and one sample: numbers of elements, not bytes."""
+
+    activations: int
+    """Kept for the backward pass."""
+    largest: int
+    parameters: int
+
+
+def unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]) -> Cost:
+    """What a PlainConvUNet keeps: two convolutions a stage down, one a stage up.
+
+    A convolution block (convolution, instance norm, LeakyReLU in place) keeps the outputs of the
+    convolution and of the norm. Going up, the transposed convolution and the concatenation with the
+    skip are kept too.
+    """
+    activations, parameters, largest = 0, 0, 0
+    sizes: list[int] = []
+    edge, before = tuple(patch), inputs
+    for features, stride, kernel in zip(
+        plan.features, plan.strides, plan.kernel_sizes, strict=True
+    ):
+        edge = tuple(size // step for size, step in zip(edge, stride, strict=True))
+        sizes.append(prod(edge))
+        activations += 2 * plan.convs_per_stage * features * sizes[-1]
+        for _ in range(plan.convs_per_stage):
+            parameters += prod(kernel) * before * features + 3 * features
+            before = features
+        largest = max(largest, features * sizes[-1])
+    for stage in reversed(range(len(plan.features) - 1)):
+        features, below = plan.features[stage], plan.features[stage + 1]
+        voxels = sizes[stage]
+        activations += (features + 2 * features + 2 * features) * voxels
+        parameters += prod(plan.strides[stage + 1]) * below * features + features
+        parameters += prod(plan.kernel_sizes[stage]) * 2 * features * features + 3 * features
+        parameters += (features + 1) * outputs
+        largest = max(largest, 2 * features * voxels)
+    return Cost(activations + outputs * sizes[0], largest, parameters)
+
+
+def decoder_cost(features: int, classes: int, patch: Sequence[int]) -> Cost:
+    """What the image decoder keeps: three convolutions at full resolution, FiLM, LeakyReLU."""
+    voxels, kernel = prod(patch), 3 ** len(patch)
+    parameters = kernel * ((classes + 2) * features + features * features + features)
+    return Cost(3 * 3 * features * voxels, features * voxels, parameters + 64 * features)
+
+
+def estimate_gb(configuration: Configuration, classes: int, device: str) -> float:
+    """Memory in GB for one training step of all networks together, and for what surrounds it.
+
+    Args:
+        configuration: its `estimated_memory_gb` is not looked at.
+        classes: tissue classes without background.
+        device: `cpu` or `cuda`.
+    """
+    patch, batch = configuration.patch_size, configuration.batch_size
+    slices = 2 * configuration.context_slices + 1 if configuration.dimension == 2 else 1
+    maps = classes + 1
+    costs = (
+        unet_cost(configuration.encoder, slices, maps + 1, patch),
+        unet_cost(configuration.restorer, maps, maps, patch),
+        decoder_cost(configuration.decoder_features, classes, patch),
+    )
+    around = (slices + 4 + _FULL_SIZE_MAPS * maps) * prod(patch)
+    kept = batch * (sum(cost.activations for cost in costs) + around)
+    workspace = batch * _WORKSPACE_TENSORS * max(cost.largest for cost in costs)
+    weights = _COPIES_OF_WEIGHTS * sum(cost.parameters for cost in costs)
+    return _RUNTIME_GB[device] + _ALLOCATOR * _BYTES * (kept + workspace + weights) / GB
+
+
+def default_memory() -> tuple[Literal["cpu", "cuda"], float]:
+    """The device to plan for, and its memory in GB: a GPU if torch sees one, else main memory.
+
+    In a container, main memory is what its cgroup allows.
+    """
+    import torch  # only here: planning must not wait for torch when the memory is given
+
+    if torch.cuda.is_available():
+        total = torch.cuda.get_device_properties(0).total_memory
+        return "cuda", float(max(1, round(total / GB)))
+    return "cpu", float(max(1, _main_memory() // GB))
+
+
+def _main_memory() -> int:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = (
+        Path("/sys/fs/cgroup/memory.max"),
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    )
+    for path in limits:
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return min(int(text), physical)
+    return physical

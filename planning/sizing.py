@@ -1,0 +1,185 @@
+"""How large patches, batches and networks may be: the first sizes, in a fixed order, that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, prod
+from typing import Literal
+
+from disanat.errors import PlanError
+from disanat.plans import AXES, Configuration, Triple
+from planning.memory import estimate_gb
+from planning.schedule import Schedule, plan_schedule
+from planning.topology import Topology, network_plan, plan_topology
+
+__all__ = [
+    "FIRST_FEATURES",
+    "LARGEST_BATCH",
+    "MAX_STAGES",
+    "Device",
+    "Frame",
+    "Sizes",
+    "configure",
+    "fit",
+    "ladder",
+    "schedule_of",
+    "topology_of",
+    "wanted_patch",
+]
+
+Device = Literal["cpu", "cuda"]
+_MARGIN = 1.08
+FIRST_FEATURES = {"cpu": 16, "cuda": 32}
+_MOST_FEATURES = {"cpu": 128, "cuda": 320}
+MAX_STAGES = {("cpu", 2): 5, ("cpu", 3): 5, ("cuda", 2): 7, ("cuda", 3): 6}
+LARGEST_BATCH = {("cpu", 2): 16, ("cpu", 3): 2, ("cuda", 2): 64, ("cuda", 3): 8}
+_SMALLEST_EDGE = {2: 64, 3: 32}
+_FEWEST_FEATURES = 8
+_RUNGS = 3
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stays the same while sizes are tried."""
+
+    name: str
+    dimension: Literal[2, 3]
+    spacing: Triple
+    axis: Literal["S", "P", "L"]
+    context: int
+    crop: tuple[float, ...]
+    """Median brain crop in voxels, S, P, L."""
+    cases: int
+    classes: int
+    device: Device
+
+    @property
+    def patch_axes(self) -> tuple[int, ...]:
+        return tuple(i for i in range(3) if self.dimension == 3 or AXES[i] != self.axis)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is made smaller until the training fits."""
+
+    patch: tuple[int, ...]
+    batch: int
+    features: int
+
+
+def topology_of(frame: Frame, patch: Sequence[int]) -> Topology:
+    """The U-Net's depth for a patch of this size."""
+    spacing = [frame.spacing[axis] for axis in frame.patch_axes]
+    return plan_topology(patch, spacing, MAX_STAGES[frame.device, frame.dimension])
+
+
+def schedule_of(frame: Frame, sizes: Sizes) -> Schedule:
+    """The length of the training with these sizes."""
+    if frame.dimension == 2:
+        samples = frame.crop[AXES.index(frame.axis)]
+    else:
+        samples = max(1.0, prod(frame.crop) / prod(sizes.patch))
+    return plan_schedule(frame.cases, samples, sizes.batch, frame.device, frame.dimension)
+
+
+def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
+    """The configuration with these sizes, its memory estimated."""
+    topology, schedule = topology_of(frame, sizes.patch), schedule_of(frame, sizes)
+    most = _MOST_FEATURES[frame.device]
+    half = max(_FEWEST_FEATURES, sizes.features // 2)
+    in_plane = sorted(frame.spacing[axis] for axis in frame.patch_axes)
+    unmeasured = Configuration(
+        name=name or frame.name,
+        dimension=frame.dimension,
+        spacing=frame.spacing,
+        slice_axis=frame.axis,
+        context_slices=frame.context,
+        patch_size=topology.patch_size,
+        batch_size=sizes.batch,
+        encoder=network_plan(topology, sizes.features, most),
+        restorer=network_plan(topology, half, max(half, most // 2)),
+        decoder_features=sizes.features,
+        edge_mm=in_plane[1],
+        epochs=schedule.epochs,
+        iterations_per_epoch=schedule.iterations_per_epoch,
+        learning_rate=schedule.learning_rate,
+        estimated_memory_gb=0.0,
+    )
+    memory = estimate_gb(unmeasured, frame.classes, frame.device)
+    return replace(unmeasured, estimated_memory_gb=ceil(memory * 1000) / 1000)
+
+
+def wanted_patch(frame: Frame) -> tuple[int, ...]:
+    """The median brain and a margin of 8%, in voxels."""
+    return tuple(ceil(frame.crop[axis] * _MARGIN) for axis in frame.patch_axes)
+
+
+def fit(frame: Frame, memory_gb: float) -> Sizes:
+    """The largest sizes whose estimate stays within the memory.
+
+    At the smallest batch first the patch shrinks until it fits, then, if need be, the features;
+    with what is left the batch grows.
+
+    Raises:
+        PlanError: even the smallest plan does not fit.
+    """
+
+    def needs(sizes: Sizes) -> float:
+        return configure(frame, sizes).estimated_memory_gb
+
+    most = LARGEST_BATCH[frame.device, frame.dimension]
+    sizes = Sizes(
+        topology_of(frame, wanted_patch(frame)).patch_size, 2, FIRST_FEATURES[frame.device]
+    )
+    while needs(sizes) > memory_gb:
+        smaller = _smaller_patch(frame, sizes) or _fewer_features(sizes)
+        if smaller is None:
+            raise PlanError(
+                f"{memory_gb:g} GB of memory are too little for the smallest {frame.name} plan, "
+                f"which needs {needs(sizes):.1f} GB: give more with --gpu_memory_gb, or plan on a "
+                "larger machine."
+            )
+        sizes = smaller
+    while sizes.batch + 2 <= most and needs(replace(sizes, batch=sizes.batch + 2)) <= memory_gb:
+        sizes = replace(sizes, batch=sizes.batch + 2)
+    return sizes
+
+
+def _smaller_patch(frame: Frame, sizes: Sizes) -> Sizes | None:
+    """Take one step off the axis that covers most of the brain; None where all are smallest."""
+    divisors = topology_of(frame, sizes.patch).divisors
+    floor = _SMALLEST_EDGE[frame.dimension]
+    can = [i for i, edge in enumerate(sizes.patch) if edge - divisors[i] >= floor]
+    if not can:
+        return None
+    crop = [frame.crop[axis] for axis in frame.patch_axes]
+    longest = max(can, key=lambda i: sizes.patch[i] / crop[i])
+    patch = tuple(
+        edge - divisors[i] if i == longest else edge for i, edge in enumerate(sizes.patch)
+    )
+    return replace(sizes, patch=patch)
+
+
+def _fewer_features(sizes: Sizes) -> Sizes | None:
+    half = sizes.features // 2
+    return replace(sizes, features=half) if half >= _FEWEST_FEATURES else None
+
+
+def _half_batch(sizes: Sizes) -> Sizes | None:
+    half = max(2, sizes.batch // 4 * 2)
+    return replace(sizes, batch=half) if half < sizes.batch else None
+
+
+def ladder(frame: Frame, sizes: Sizes) -> tuple[Configuration, ...]:
+    """Smaller plans: half the batch, half of that, then half the features or a smaller patch."""
+    rungs: list[Configuration] = []
+    for number in range(1, _RUNGS + 1):
+        smaller = _half_batch(sizes) if number < _RUNGS else None
+        smaller = smaller or _fewer_features(sizes) or _smaller_patch(frame, sizes)
+        smaller = smaller or _half_batch(sizes)
+        if smaller is None:
+            break
+        sizes = smaller
+        rungs.append(configure(frame, sizes, f"{frame.name}_rung{number}"))
+    return tuple(rungs)

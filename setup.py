@@ -1,0 +1,51 @@
+"""Packaging of disanat."""
+
+from setuptools import find_packages, setup
+
+COMMANDS = {
+    "disanat_plan_and_preprocess": "planning.cli:main",
+    "disanat_train": "disanat.cli.train:main",
+    "disanat_predict": "disanat.cli.predict:main",
+    "disanat_evaluate": "disanat.cli.evaluate:main",
+    "disanat_convert": "dataset_conversion.cli:main",
+}
+
+setup(
+    name="disanat",
+    version="0.1.0",
+    description="Finds lesions in brain MRI without ever having seen one",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(
+        include=["disanat", "disanat.*", "planning", "planning.*"]
+        + ["dataset_conversion", "dataset_conversion.*"]
+    ),
+    install_requires=[
+        "acvl-utils>=0.2",
+        "batchgenerators>=0.25",
+        "blosc2>=3.0",
+        "cattrs>=23.2",
+        "dynamic-network-architectures>=0.4",
+        "matplotlib",
+        "nilearn",
+        "numpy",
+        "scikit-image",
+        "scikit-learn",
+        "scipy",
+        "SimpleITK>=2.3",
+        "torch>=2.11",
+        "tqdm",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis",
+            "import-linter",
+            "mypy",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+        ]
+    },
+    entry_points={"console_scripts": [f"{name}={target}" for name, target in COMMANDS.items()]},
+)

@@ -1,0 +1,182 @@
+"""The planner's rules, on fingerprints drawn at random and on typical ones."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from disanat.anatomy.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
+from disanat.errors import PlanError
+from disanat.plans import CaseFingerprint, Fingerprint, IntTriple, Plans, Triple, to_dict
+from planning.explain import explain
+from planning.planner import plan
+
+MAPPING = NUMBERINGS["dlmuse"]
+
+
+def case(name: str, spacing: Triple, shape: IntTriple) -> CaseFingerprint:
+    return CaseFingerprint(
+        name, (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,)
+    )
+
+
+def fingerprint(
+    spacing: Triple = (2.0, 2.0, 2.0),
+    shape: IntTriple = (70, 92, 72),
+    cases: int = 80,
+    prior: bool = True,
+) -> Fingerprint:
+    found = tuple(case(f"case{i:03}", spacing, shape) for i in range(cases))
+    return Fingerprint("Dataset005_IXI", ("T1",), found, spacing, shape, False, prior)
+
+
+def make(
+    found: Fingerprint, device: Literal["cpu", "cuda"] = "cpu", memory: float = 16.0, **more: Any
+) -> Plans:
+    return plan(found, MAPPING, device=device, memory_gb=memory, **more)
+
+
+fingerprints = st.builds(
+    fingerprint,
+    spacing=st.tuples(*[st.floats(0.5, 7.0)] * 3),
+    shape=st.tuples(*[st.integers(16, 230)] * 3),
+    cases=st.integers(3, 40),
+    prior=st.booleans(),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(fingerprints, st.sampled_from(["cpu", "cuda"]), st.floats(4.0, 80.0))
+def test_every_plan_fits_and_can_be_built(found: Fingerprint, device: Any, memory: float) -> None:
+    try:
+        plans = make(found, device, memory, configurations=("2d", "3d_fullres"))
+    except PlanError as error:
+        assert "too little" in str(error)
+        return
+    for made in (*plans.configurations.values(), *plans.ladder):
+        assert made.estimated_memory_gb <= memory
+        assert made.batch_size >= 2 and made.batch_size % 2 == 0
+        assert len(made.patch_size) == made.dimension
+        for network in (made.encoder, made.restorer):
+            assert len(network.features) == len(network.strides) == len(network.kernel_sizes)
+            assert set(network.strides[0]) == {1}
+            for edge, *steps in zip(made.patch_size, *network.strides, strict=True):
+                assert edge % prod(steps) == 0
+                assert prod(steps) == 1 or edge // prod(steps) >= 6
+        assert made.epochs >= 4 and made.iterations_per_epoch >= 1
+        assert made.context_slices in ((0, 1, 2) if made.dimension == 2 else (0,))
+    steps = [plans.configuration("2d"), *plans.ladder]
+    assert all(a.estimated_memory_gb > b.estimated_memory_gb for a, b in zip(steps, steps[1:]))
+    assert all(decision.reason.endswith(".") for decision in plans.decisions)
+
+
+@settings(max_examples=30, deadline=None)
+@given(fingerprints, st.floats(4.0, 20.0), st.floats(1.0, 4.0))
+def test_more_memory_never_gives_smaller_patches(
+    found: Fingerprint, memory: float, factor: float
+) -> None:
+    try:
+        poor = make(found, "cuda", memory, configurations=("2d", "3d_fullres"))
+    except PlanError:
+        return
+    rich = make(found, "cuda", memory * factor, configurations=("2d", "3d_fullres"))
+    for name, configuration in poor.configurations.items():
+        more = rich.configuration(name)
+        assert prod(more.patch_size) >= prod(configuration.patch_size)
+        assert more.encoder.features[0] >= configuration.encoder.features[0]
+        if more.patch_size == configuration.patch_size:
+            assert more.batch_size >= configuration.batch_size
+
+
+def test_same_input_gives_the_same_bytes() -> None:
+    def written() -> str:
+        return json.dumps(to_dict(make(fingerprint(), configurations=("2d", "3d_fullres"))))
+
+    assert written() == written()
+
+
+def test_two_mm_brains_on_a_cpu() -> None:
+    plans = make(fingerprint())
+    made = plans.configuration()
+    assert plans.recommended == made.name == "2d"
+    assert plans.classes == tuple(c.name for c in EIGHT_CLASSES) and plans.prior == "labels"
+    assert (made.slice_axis, made.context_slices) == ("S", 2)
+    assert made.patch_size == (104, 80)  # 92 and 72 voxels, 8% more, multiples of 8
+    assert made.batch_size == 16 and made.learning_rate == 1.5e-3
+    assert made.encoder.features == (16, 32, 64, 128)
+    assert made.restorer.features == (8, 16, 32, 64)
+    assert made.edge_mm == 2.0
+    seen = made.epochs * made.iterations_per_epoch * made.batch_size
+    assert seen == pytest.approx(64 * 70 * 11, rel=0.03)
+
+
+def test_without_label_maps_there_are_three_classes() -> None:
+    plans = make(fingerprint(prior=False))
+    assert plans.classes == tuple(c.name for c in THREE_CLASSES)
+    assert plans.prior == "atlas" and plans.label_mapping == {}
+
+
+@pytest.mark.parametrize(
+    ("spacing", "axis", "context"),
+    [
+        ((1.0, 1.0, 1.0), "S", 2),
+        ((4.4, 0.83, 0.83), "S", 1),
+        ((7.0, 0.86, 0.86), "S", 0),
+        ((0.9, 0.9, 5.0), "L", 1),
+        ((1.0, 5.5, 1.0), "P", 0),
+        ((1.0, 1.0, 1.4), "S", 2),
+    ],
+)
+def test_slices_are_cut_across_the_thick_axis(spacing: Triple, axis: str, context: int) -> None:
+    made = make(fingerprint(spacing, (60, 60, 60))).configuration("2d")
+    assert (made.slice_axis, made.context_slices) == (axis, context)
+
+
+def test_small_and_large_datasets_stay_within_the_limits_of_a_cpu() -> None:
+    small, large = (make(fingerprint(cases=n)).configuration() for n in (3, 3000))
+    assert small.epochs >= 10
+    total = small.epochs * small.iterations_per_epoch * small.batch_size
+    assert 6_000 <= total <= 6_600
+    assert large.epochs * large.iterations_per_epoch * large.batch_size <= 60_000
+
+
+def test_mixed_slice_thickness_keeps_thin_slices_where_voxels_are_very_unequal() -> None:
+    cases = tuple(
+        case(f"c{i}", (6.0 if i > 3 else 3.0, 1.0, 1.0), (25, 180, 150)) for i in range(20)
+    )
+    found = Fingerprint(
+        "Dataset009_X", ("T1",), cases, (6.0, 1.0, 1.0), (25, 180, 150), False, True
+    )
+    plans = make(found)
+    assert plans.configuration().spacing == (3.0, 1.0, 1.0)
+    assert "10th percentile" in explain(plans)
+
+
+def test_too_little_memory_is_one_sentence() -> None:
+    with pytest.raises(PlanError, match=r"0.5 GB of memory are too little .* needs .* GB"):
+        make(fingerprint(), memory=0.5)
+
+
+def test_unknown_configurations_are_named() -> None:
+    with pytest.raises(PlanError, match="4d.*use 2d or 3d_fullres"):
+        make(fingerprint(), configurations=("4d",))
+
+
+def test_the_ladder_halves_the_batch_first() -> None:
+    plans = make(fingerprint())
+    assert [rung.name for rung in plans.ladder] == ["2d_rung1", "2d_rung2", "2d_rung3"]
+    assert [rung.batch_size for rung in plans.ladder] == [8, 4, 4]
+    assert plans.ladder[2].encoder.features[0] == 8
+    assert plans.configuration("2d_rung2") is plans.ladder[1]
+
+
+def test_explanation_holds_every_decision_and_what_was_set() -> None:
+    plans = make(fingerprint(), "cuda", 8.0, overridden=("gpu_memory_gb",))
+    text = explain(plans)
+    assert all(decision.name in text for decision in plans.decisions)
+    assert "The memory was given." in text and "Set by you: gpu_memory_gb." in text

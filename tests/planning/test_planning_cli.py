@@ -1,0 +1,195 @@
+"""The command `disanat_plan_and_preprocess`: its flags, files and exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from disanat.errors import PlanError
+from disanat.plans import Fingerprint, Plans, load_json
+from planning import cli
+
+SHAPE = (24, 26, 25)
+Run = Callable[..., int]
+
+
+def write(path: Path, seed: int = 0, spacing: float = 5.0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.zeros(SHAPE, np.float32)
+    inner = array[4:20, 4:22, 4:21]
+    inner[:] = np.random.default_rng(seed).uniform(50, 150, inner.shape)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((spacing, spacing, spacing))
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw" / "Dataset007_Small"
+    for number in range(3):
+        write(folder / "imagesTr" / f"c{number}_0000.nii.gz", number)
+    (folder / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
+    return tmp_path
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Stands in for preprocessing, and records what it was asked for."""
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(
+        "disanat.preprocessing.healthy.preprocess_dataset", lambda *a: calls.append(a)
+    )
+    return calls
+
+
+def run(home: Path, *flags: str) -> int:
+    return cli.main(["--home", str(home), "-np", "0", *flags])
+
+
+def test_files_decisions_and_preprocessing(
+    home: Path, prepared: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "-d", "7") == 0
+    folder = home / "preprocessed" / "Dataset007_Small"
+    plans = load_json(folder / "plans.json", Plans)
+    assert load_json(folder / "dataset_fingerprint.json", Fingerprint).dataset == plans.dataset
+    assert json.loads((folder / "dataset.json").read_text())["channel_names"] == {"0": "T1"}
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(" ".join(d.reason.split()) in printed for d in plans.decisions)
+    [(_, dataset, given, configuration, processes)] = prepared
+    assert (dataset, given, processes) == ("Dataset007_Small", plans, 0)
+    assert configuration == plans.configuration("2d")
+
+
+def test_planning_twice_writes_the_same_bytes(home: Path, prepared: list[Any]) -> None:
+    folder = home / "preprocessed" / "Dataset007_Small"
+    texts = []
+    for _ in range(2):
+        assert run(home, "-d", "Dataset007_Small", "--gpu_memory_gb", "8") == 0
+        texts.append((folder / "plans.json").read_bytes())
+    assert texts[0] == texts[1]
+
+
+def test_no_pp_only_plans(home: Path, prepared: list[Any]) -> None:
+    assert run(home, "-d", "007", "--no_pp") == 0
+    assert prepared == []
+
+
+def test_gpu_memory_plans_for_a_gpu(home: Path, prepared: list[Any]) -> None:
+    assert run(home, "-d", "7", "--gpu_memory_gb", "8") == 0
+    plans = load_json(home / "preprocessed" / "Dataset007_Small" / "plans.json", Plans)
+    assert (plans.device, plans.memory_gb, plans.overridden) == ("cuda", 8.0, ("gpu_memory_gb",))
+
+
+def test_a_second_configuration_joins_the_first(home: Path, prepared: list[Any]) -> None:
+    assert run(home, "-d", "7") == 0
+    assert run(home, "-d", "7", "-c", "3d_fullres") == 0
+    plans = load_json(home / "preprocessed" / "Dataset007_Small" / "plans.json", Plans)
+    assert set(plans.configurations) == {"2d", "3d_fullres"} and plans.recommended == "2d"
+    assert [call[3].name for call in prepared] == ["2d", "3d_fullres"]
+
+
+def test_explain_prints_the_last_plan_and_does_nothing_else(
+    home: Path, prepared: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "-d", "7", "--explain") == 2
+    assert "disanat_plan_and_preprocess -d 7" in capsys.readouterr().err
+    assert run(home, "-d", "7", "--no_pp") == 0
+    first = capsys.readouterr().out
+    assert run(home, "-d", "7", "--explain") == 0
+    assert capsys.readouterr().out == first
+    assert prepared == []
+
+
+def test_verify_writes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "-d", "7", "--verify") == 0
+    assert "all 3 cases can be used" in capsys.readouterr().out
+    write(home / "raw/Dataset007_Small/imagesTr/c1_0001.nii.gz", spacing=4.0)
+    declared = '{"channel_names": {"0": "T1", "1": "T2"}}'
+    (home / "raw/Dataset007_Small/dataset.json").write_text(declared)
+    assert run(home, "-d", "7", "--verify") == 2
+    out = capsys.readouterr().out
+    assert "another grid" in " ".join(out.split()) and "1 of 3 cases cannot be used" in out
+    assert not (home / "preprocessed").exists()
+
+
+def wrong_id(home: Path) -> str:
+    return "8"
+
+
+def empty_folder(home: Path) -> str:
+    for path in (home / "raw/Dataset007_Small/imagesTr").iterdir():
+        path.unlink()
+    return "7"
+
+
+def two_grids(home: Path) -> str:
+    folder = home / "raw/Dataset007_Small"
+    write(folder / "imagesTr" / "c1_0001.nii.gz", spacing=4.0)
+    (folder / "dataset.json").write_text('{"channel_names": {"0": "T1", "1": "T2"}}')
+    return "7"
+
+
+def no_declaration(home: Path) -> str:
+    (home / "raw/Dataset007_Small/dataset.json").unlink()
+    return "7"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (wrong_id, "There is no dataset '8'"),
+        (empty_folder, "holds no image"),
+        (two_grids, "c1_0001.nii.gz lies on another grid than c1_0000.nii.gz"),
+        (no_declaration, "dataset.json does not exist"),
+    ],
+)
+def test_mistakes_give_one_sentence_and_exit_code_2(
+    home: Path, spoil: Callable[[Path], str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "-d", spoil(home)) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and words in lines[0]
+    assert not (home / "preprocessed").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "required: -d/--dataset"),
+        (["-d", "7", "--gpu_memory_gb", "0"], "not a number of GB above 0"),
+        (["-d", "7", "--gpu_memory_gb", "much"], "not a number of GB above 0"),
+        (["-d", "7", "-np", "-1"], "-np"),
+        (["-d", "7", "-c", "4d"], "3d_fullres"),
+        (["-d", "7", "--verify", "--explain"], "not allowed with"),
+    ],
+)
+def test_wrong_flags_are_explained(
+    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(flags)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_python_function(home: Path, prepared: list[Any]) -> None:
+    plans = cli.plan_and_preprocess(
+        "7", home, gpu_memory_gb=8, processes=0, preprocess=False, progress=False
+    )
+    assert plans.dataset == "Dataset007_Small" and prepared == []
+    with pytest.raises(PlanError, match="use 2d or 3d_fullres"):
+        cli.plan_and_preprocess("7", home, configurations=("5d",), processes=0)
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert "disanat_plan_and_preprocess -d 5 --verify" in text and "imagesTr" in text
