@@ -40,9 +40,7 @@ def run_commands(commands: Commands, watch: Stopwatch) -> None:
         commands.run("disanat_evaluate", "-i", dal, "-l", LABELS)
     with watch.step("baseline"):
         commands.run("disanat_train", "-d", "5", "-m", "threshold")
-        commands.run(
-            "disanat_predict", "-m", "threshold", "-d", "5", "-i", SCANS, "-o", baseline
-        )
+        commands.run("disanat_predict", "-m", "threshold", "-d", "5", "-i", SCANS, "-o", baseline)
         commands.run("disanat_evaluate", "-i", baseline, "-l", LABELS)
 
 

@@ -171,7 +171,7 @@ def write_page(
         markdown_table(_main_rows(rows)),
         "",
         "AP: average precision over voxels in the brain, mean over the cases that both methods",
-        "predicted (\"7 of 8\" where one failed). best_dice: at the best threshold of each case.",
+        'predicted ("7 of 8" where one failed). best_dice: at the best threshold of each case.',
         "dice: at the stored, label-free threshold. Lost voxels: lesion outside `dal`'s brain",
         "mask, counted as misses. Small found: lesions of 0.1 to 5 mL of which `dal`'s mask holds",
         f"{FOUND_FRACTION:.0%} or more. The mean is over set x contrast where both methods have a",

@@ -237,4 +237,3 @@ def _link(source: Path, target: Path) -> None:
             os.link(source.resolve(), temporary)
         except OSError:
             temporary.symlink_to(source.resolve())
-

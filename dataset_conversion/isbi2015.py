@@ -74,9 +74,7 @@ def _refined(grid: sitk.Image, factors: list[int]) -> sitk.Image:
     return fine
 
 
-def convert(
-    source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False
-) -> Path:
+def convert(source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False) -> Path:
     """Write the test dataset `ISBI2015`; returns its folder.
 
     Raises:

@@ -19,9 +19,7 @@ _DESCRIPTION = Description(
 )
 
 
-def convert(
-    source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False
-) -> Path:
+def convert(source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False) -> Path:
     """Write the training dataset `IXI`; returns its folder.
 
     Raises:

@@ -47,9 +47,7 @@ def _usable_channels(folder: Path) -> dict[int, Path]:
     return channels
 
 
-def convert(
-    source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False
-) -> Path:
+def convert(source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False) -> Path:
     """Write the test dataset `LGG`; returns its folder.
 
     Raises:

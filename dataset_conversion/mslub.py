@@ -25,9 +25,7 @@ _DESCRIPTION = Description(
 )
 
 
-def convert(
-    source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False
-) -> Path:
+def convert(source: Path, home: Home, dataset_id: int = DATASET_ID, link: bool = False) -> Path:
     """Write the test dataset `MSLUB`; returns its folder.
 
     Raises:

@@ -82,9 +82,7 @@ def convert(
     return folder
 
 
-def _write_test_case(
-    folder: Path, name: str, rng: np.random.Generator, spacing_mm: float
-) -> None:
+def _write_test_case(folder: Path, name: str, rng: np.random.Generator, spacing_mm: float) -> None:
     weighting, kind = TEST_CASES[name]
     brain = simulate_brain(rng, spacing_mm)
     lesion = simulate_lesions(rng, brain, kind)

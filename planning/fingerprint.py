@@ -12,13 +12,13 @@ import numpy as np
 from acvl_utils.cropping_and_padding.bounding_boxes import get_bbox_from_mask
 from tqdm import tqdm
 
-from disanat.anatomy.tissues import remap_labels
 from disanat.errors import DatasetError, DisanatError
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset, mapping_scheme
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.plans import CaseFingerprint, Fingerprint, IntTriple
 from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
+from disanat.tissues import remap_labels
 
 __all__ = ["Examination", "Problem", "examine_case", "examine_dataset", "fingerprint_dataset"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from disanat.anatomy.tissues import THREE_CLASSES, TissueClass
 from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
 from disanat.plans import AXES, Configuration, Decision, Fingerprint, Plans, Triple
+from disanat.tissues import THREE_CLASSES, TissueClass
 from planning.sizing import (
     FIRST_FEATURES,
     LARGEST_BATCH,

@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from disanat.anatomy.atlas_brain import atlas_brain_mask
 from disanat.anatomy.atlas_registration import (
     align,
     centred_image,
@@ -20,13 +21,14 @@ from disanat.anatomy.atlas_registration import (
     moments_transform,
     warp,
 )
-from disanat.anatomy.atlas_brain import atlas_brain_mask
 from disanat.anatomy.mixture import Mixture, fit_mixture, posterior
 from disanat.anatomy.template import Atlas, load_atlas
+from disanat.errors import ImageError
 
 __all__ = ["Atlas", "atlas_brain_mask", "atlas_tissues", "load_atlas"]
 
 _FIT_MM = 3.0
+_FEWEST_VOXELS = 500
 
 
 def atlas_tissues(
@@ -41,7 +43,15 @@ def atlas_tissues(
 
     Returns:
         uint8 of the same shape: 0 outside the mask, then THREE_CLASSES (1 csf, 2 grey, 3 white).
+
+    Raises:
+        ImageError: the mask is (nearly) empty, or the brain cannot be registered to the atlas.
     """
+    if np.count_nonzero(brain_mask) < _FEWEST_VOXELS:
+        raise ImageError(
+            f"The brain mask has {np.count_nonzero(brain_mask)} voxels, too few to find tissues "
+            "in: check that the scan shows a brain."
+        )
     atlas = load_atlas()
     grid = centred_image(array.astype(np.float32) * brain_mask, spacing)
     mask_image = centred_image(brain_mask, spacing)
@@ -90,7 +100,8 @@ def _label(
     """The most probable class of each voxel of the scan's own grid."""
     field = sitk.GetImageFromArray(mixture.bias)
     field.CopyInformation(small)
-    bias = sitk.GetArrayFromImage(sitk.Resample(field, grid, sitk.Transform(), sitk.sitkLinear, 1.0))
+    full = sitk.Resample(field, grid, sitk.Transform(), sitk.sitkLinear, 1.0)
+    bias = sitk.GetArrayFromImage(full)
     values = sitk.GetArrayFromImage(grid)[brain_mask] / bias[brain_mask]
     share = posterior(values, _priors(atlas, grid, transform)[:, brain_mask], mixture)
     labels = np.zeros(brain_mask.shape, np.uint8)

@@ -64,7 +64,8 @@ def _clipped(array: np.ndarray) -> np.ndarray:
     low, high = np.percentile(array, (1, 99.5))
     if high <= low:
         low, high = float(array.min()), float(array.max())
-    return np.clip((array.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
+    scaled = (array.astype(np.float32) - low) / max(float(high - low), 1e-6)
+    return np.clip(scaled, 0, 1).astype(np.float32)
 
 
 def _signed_distance(atlas: Atlas) -> sitk.Image:
@@ -84,8 +85,7 @@ def _register_head(small: sitk.Image, atlas: Atlas) -> sitk.Similarity3DTransfor
     upper = _upper_head(small)
     start, start_upper = coarse(small, _START_MM), coarse(upper, _START_MM, _NEAREST)
     tries = [
-        align(start, start_upper, moving, initial, iterations=25)
-        for initial in _starts(small)
+        align(start, start_upper, moving, initial, iterations=25) for initial in _starts(small)
     ]
     best = min(tries, key=lambda pair: pair[1])[0]
     return align(small, upper, moving, best, iterations=40)[0]

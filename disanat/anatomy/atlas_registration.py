@@ -1,4 +1,4 @@
-"""Linear registration of the atlas to a scan by mutual information (SimpleITK, no contrast assumed).
+"""Linear registration of the atlas to a scan of any contrast, by mutual information (SimpleITK).
 
 Images here are canonical arrays (axes S, P, L) put into space with their centre at the origin and
 their axes along the patient's, so that a transform speaks of millimetres and not of files.
@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
+
+from disanat.errors import ImageError
 
 __all__ = ["align", "centred_image", "coarse", "moments_transform", "warp"]
 
@@ -45,8 +47,9 @@ def coarse(image: sitk.Image, spacing_mm: float, interpolator: int = sitk.sitkLi
     return sitk.Resample(smooth, grid, sitk.Transform(), interpolator, 0.0)
 
 
-def moments_transform(fixed_mask: np.ndarray, fixed: sitk.Image, moving_mask: np.ndarray,
-                      moving: sitk.Image) -> sitk.AffineTransform:
+def moments_transform(
+    fixed_mask: np.ndarray, fixed: sitk.Image, moving_mask: np.ndarray, moving: sitk.Image
+) -> sitk.AffineTransform:
     """Shift and one scale per axis that bring one mask's box onto the other's (fixed -> moving)."""
     centre, extent = _box(fixed_mask, fixed)
     target, target_extent = _box(moving_mask, moving)
@@ -82,6 +85,9 @@ def align(
 
     Returns:
         the transform and the metric's final value (lower is better).
+
+    Raises:
+        ImageError: the two cannot be brought together.
     """
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(_BINS)
@@ -97,7 +103,13 @@ def align(
     method.SetSmoothingSigmasPerLevel([0.0] * len(shrink))
     transform = type(initial)(initial)
     method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(fixed, moving)
+    try:
+        method.Execute(sitk.Cast(fixed, sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32))
+    except RuntimeError as cause:
+        raise ImageError(
+            "The scan could not be registered to the atlas: check its orientation and that it "
+            "shows a whole brain, or give label maps in priorsTr."
+        ) from cause
     return transform, float(method.GetMetricValue())
 
 

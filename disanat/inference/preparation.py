@@ -13,7 +13,7 @@ from acvl_utils.cropping_and_padding.bounding_boxes import (
 )
 from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
 
-from disanat.anatomy.atlas import atlas_brain_mask
+from disanat.anatomy.atlas_brain import atlas_brain_mask
 from disanat.errors import ImageError
 from disanat.io.images import Scan
 from disanat.methods.interface import PreparedChannel

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from disanat.anatomy.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TissueClass
 from disanat.errors import DatasetError
 from disanat.home import read_json
 from disanat.io.cases import Case, find_cases
 from disanat.io.images import ENDINGS
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TissueClass
 
 __all__ = ["RawDataset", "mapping_scheme", "read_dataset"]
 

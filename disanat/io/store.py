@@ -67,9 +67,11 @@ def open_case(folder: Path, name: str) -> StoredCase:
         DatasetError: a file of the case is missing or damaged.
     """
     facts = read_json(folder / f"{name}.json", DatasetError, _REMEDY)
+    # One thread: blosc2's own pool does not survive the fork of a loader's worker.
+    parameters = {"nthreads": 1}
     try:
-        image = blosc2.open(str(folder / f"{name}.b2nd"), mode="r")
-        labels = blosc2.open(str(folder / f"{name}_labels.b2nd"), mode="r")
+        image = blosc2.open(str(folder / f"{name}.b2nd"), mode="r", dparams=parameters)
+        labels = blosc2.open(str(folder / f"{name}_labels.b2nd"), mode="r", dparams=parameters)
     except (OSError, RuntimeError, FileNotFoundError) as cause:
         raise DatasetError(
             f"{folder / name}.b2nd cannot be opened ({type(cause).__name__}): {_REMEDY}."

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from disanat.anatomy.tissues import scheme_by_names
 from disanat.plans import Configuration, Plans
+from disanat.tissues import scheme_by_names
 
 __all__ = ["Batch", "ChannelResult", "Method", "PreparedChannel"]
 

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
 from scipy import ndimage
 
-from disanat.anatomy.atlas import atlas_brain_mask
+from disanat.anatomy.atlas_brain import atlas_brain_mask
 
 __all__ = ["close_mask", "healthy_brain_mask", "stripped_background", "stripped_brain_mask"]
 
@@ -16,7 +16,9 @@ _PERHAPS_STRIPPED = 0.25
 _LARGEST_STRIPPED_ML = 2000.0
 
 
-def close_mask(mask: np.ndarray, spacing: tuple[float, float, float], radius_mm: float) -> np.ndarray:
+def close_mask(
+    mask: np.ndarray, spacing: tuple[float, float, float], radius_mm: float
+) -> np.ndarray:
     """Morphological closing by a ball in mm, then filling of holes. Any shape of rank 3."""
     radius = [round(radius_mm / s) for s in reversed(spacing)]
     image = sitk.GetImageFromArray(mask.astype(np.uint8))

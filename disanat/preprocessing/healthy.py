@@ -18,7 +18,6 @@ from sklearn.cluster import KMeans
 from tqdm import tqdm
 
 from disanat.anatomy.atlas import atlas_tissues
-from disanat.anatomy.tissues import TissueClass, remap_labels, scheme_by_names
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import Home
 from disanat.io.cases import Case
@@ -30,6 +29,7 @@ from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_backgr
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
+from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
 __all__ = ["preprocess_case", "preprocess_dataset", "read_case"]
 
@@ -119,9 +119,7 @@ def _box(
     return tuple(bounding_box_to_slice(grown))
 
 
-def _complete(
-    labels: np.ndarray, brain: np.ndarray, scheme: tuple[TissueClass, ...]
-) -> np.ndarray:
+def _complete(labels: np.ndarray, brain: np.ndarray, scheme: tuple[TissueClass, ...]) -> np.ndarray:
     """Voxels of the brain mask that no class claims are fluid between the gyri."""
     fluid = next(i for i, c in enumerate(scheme, start=1) if c.kind == "csf")
     return np.where(brain, np.where(labels > 0, labels, fluid), 0).astype(np.uint8)

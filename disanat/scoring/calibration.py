@@ -56,7 +56,7 @@ def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:
 def fit_table(scores: np.ndarray) -> tuple[float, ...]:
     """Quantiles of healthy scores as a calibration table, as far as ten voxels remain beyond."""
     last = np.log10(max(scores.size, 2) / _FEWEST_IN_TAIL)
-    steps = _STEPS[_STEPS <= max(last, 1.0)]
+    steps = _STEPS[max(last, 1.0) >= _STEPS]
     return tuple(float(q) for q in np.quantile(scores, 1 - 10.0**-steps))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from disanat.anatomy.tissues import TissueClass, class_kinds
+from disanat.tissues import TissueClass, class_kinds
 
 __all__ = ["Imaging", "contrast_kind", "fit_imaging"]
 
@@ -96,7 +96,9 @@ def _smooth(residual: np.ndarray, where: np.ndarray, spacing: Sequence[float]) -
     """Gaussian mean of the residual over the voxels given, everywhere."""
     sigma = [_BIAS_MM / s for s in spacing]
     weight = ndimage.gaussian_filter(where.astype(np.float32), sigma, truncate=2.5)
-    total = ndimage.gaussian_filter(np.where(where, residual, 0).astype(np.float32), sigma, truncate=2.5)
+    total = ndimage.gaussian_filter(
+        np.where(where, residual, 0).astype(np.float32), sigma, truncate=2.5
+    )
     return np.asarray(total / (weight + 0.02))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from disanat.anatomy.tissues import TissueClass, class_kinds
 from disanat.scoring.intensity import Imaging
+from disanat.tissues import TissueClass, class_kinds
 
 __all__ = ["lesion_log_ratio", "place_log_prior"]
 
@@ -82,7 +82,9 @@ def place_log_prior(
 
     Both argument and result on one grid, (classes + 1, S, P, L) and (S, P, L).
     """
-    chosen = [k for k, c in enumerate(scheme, start=1) if c.kind == "white" or c.name == "deep_grey"]
+    chosen = [
+        k for k, c in enumerate(scheme, start=1) if c.kind == "white" or c.name == "deep_grey"
+    ]
     share = restored[chosen].sum(0)
     smooth = ndimage.gaussian_filter(share, [_PRIOR_MM / s for s in spacing], truncate=3)
     return np.asarray(_PRIOR_POWER * np.log(np.clip(smooth, 0.02, 1)), np.float32)

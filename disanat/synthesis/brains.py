@@ -8,14 +8,15 @@ does not ask for what was taught.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
-from disanat.anatomy.template import Atlas, load_atlas
-from disanat.anatomy.tissues import THREE_CLASSES
+from disanat.anatomy.template import load_atlas
 from disanat.synthesis.signal import (
+    PulseSequence,
     TissueProperties,
     Weighting,
     draw_sequence,
@@ -23,11 +24,14 @@ from disanat.synthesis.signal import (
     signal,
     wetter,
 )
+from disanat.tissues import THREE_CLASSES
 
 __all__ = ["Lesion", "SimulatedBrain", "render_scan", "simulate_brain", "simulate_lesions"]
 
 _MARGIN_MM = 8.0
 _ROTATION_DEG, _SCALE, _BEND_MM, _BEND_SIGMA_MM = 10.0, 0.08, 5.0, 12.0
+_DRAWS = 200
+_MEAN_SCALE = 0.93  # The MNI152 brain is a fifth larger than people's.
 _VENTRICLE_REACH_MM = 16.0
 _BIAS_SIGMA_MM, _BIAS = 40.0, 0.2
 LesionKind = Literal["small", "medium", "large"]
@@ -85,7 +89,7 @@ def simulate_brain(rng: np.random.Generator, spacing_mm: float) -> SimulatedBrai
     points = _grid_mm(shape, spacing_mm)
     points = _affine(rng, points)
     points += _bend(rng, shape, spacing_mm)
-    points += _ventricle_push(rng, atlas, points)
+    points += _ventricle_push(rng, points)
     index = points / np.array(atlas.spacing).reshape(3, 1, 1, 1)
     index += (np.array(atlas.brain.shape).reshape(3, 1, 1, 1) - 1) / 2
     blur = 0.4 * spacing_mm / atlas.spacing[0]
@@ -94,7 +98,8 @@ def simulate_brain(rng: np.random.Generator, spacing_mm: float) -> SimulatedBrai
     total = maps.sum(axis=0)
     mask &= total > 0.2
     maps = np.where(mask, maps / np.maximum(total, 1e-6), 0).astype(np.float32)
-    box = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in ndimage.find_objects(mask.astype(np.uint8))[0])
+    found = ndimage.find_objects(mask.astype(np.uint8))[0]
+    box = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in found)
     return SimulatedBrain(maps[(slice(None), *box)], spacing, mask[box])
 
 
@@ -105,7 +110,7 @@ def _grid_mm(shape: tuple[int, ...], spacing_mm: float) -> np.ndarray:
 
 
 def _affine(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
-    matrix = np.diag(1 / (1 + rng.uniform(-_SCALE, _SCALE, 3)))
+    matrix = np.diag(1 / (_MEAN_SCALE * (1 + rng.uniform(-_SCALE, _SCALE, 3))))
     for axis, angle in enumerate(np.deg2rad(rng.uniform(-_ROTATION_DEG, _ROTATION_DEG, 3))):
         a, b = [i for i in range(3) if i != axis]
         turn = np.eye(3)
@@ -129,17 +134,19 @@ def _bend(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: float) -
     return reach * np.stack(fields)
 
 
-def _ventricle_push(rng: np.random.Generator, atlas: Atlas, points: np.ndarray) -> np.ndarray:
+def _ventricle_push(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
     """Displacements that widen or narrow what lies around the lateral ventricles."""
-    centre = _ventricle_centre(atlas).reshape(3, 1, 1, 1)
+    centre = _ventricle_centre().reshape(3, 1, 1, 1)
     offset = points - centre
     squared = (offset**2).sum(axis=0)
     strength = rng.uniform(-0.3, 0.35)
     return -strength * offset * np.exp(-0.5 * squared / _VENTRICLE_REACH_MM**2)
 
 
-def _ventricle_centre(atlas: Atlas) -> np.ndarray:
+@lru_cache(maxsize=1)
+def _ventricle_centre() -> np.ndarray:
     """Centre of the fluid deep inside the atlas' brain, in mm from the centre of its grid."""
+    atlas = load_atlas()
     depth = ndimage.distance_transform_edt(atlas.brain, atlas.spacing)
     index = np.argwhere((depth > 40) & (atlas.csf > 0.5)).mean(axis=0)
     return np.asarray((index - (np.array(atlas.brain.shape) - 1) / 2) * atlas.spacing)
@@ -150,9 +157,7 @@ def _sample(volume: np.ndarray, index: np.ndarray, blur: float) -> np.ndarray:
     return ndimage.map_coordinates(soft, index, order=1, mode="constant")
 
 
-def simulate_lesions(
-    rng: np.random.Generator, brain: SimulatedBrain, kind: LesionKind
-) -> Lesion:
+def simulate_lesions(rng: np.random.Generator, brain: SimulatedBrain, kind: LesionKind) -> Lesion:
     """Lesions for a test case: irregular blobs in grey and white matter.
 
     Args:
@@ -229,8 +234,7 @@ def render_scan(
     that is tissue with free water in it, a bias field within 20%, Rician noise (signal-to-noise
     ratio 20 to 40) and an arbitrary scanner scale.
     """
-    tissues = draw_tissues(rng, THREE_CLASSES)
-    sequence = draw_sequence(rng, weighting)
+    tissues, sequence = _draw_contrast(rng, weighting)
     image = np.einsum("k...,k->...", brain.maps, signal(sequence, tissues))
     if lesion is not None:
         sick = sum(
@@ -245,6 +249,31 @@ def render_scan(
     noisy = np.hypot(image + noise[0], noise[1])
     scale = float(np.exp(rng.uniform(np.log(100), np.log(2000)))) / level
     return np.where(brain.mask, noisy * scale, 0).astype(np.float32)
+
+
+def _draw_contrast(
+    rng: np.random.Generator, weighting: Weighting
+) -> tuple[TissueProperties, PulseSequence]:
+    """Tissues and a sequence whose contrast a radiologist would call by that name.
+
+    The draws are wide: an inversion may null the grey matter, so that fluid outshines it on "T1".
+    """
+    for _ in range(_DRAWS):
+        tissues = draw_tissues(rng, THREE_CLASSES)
+        sequence = draw_sequence(rng, weighting)
+        csf, grey, white = signal(sequence, tissues)
+        sick = float(signal(sequence, wetter(_one(tissues, 2), 0.4))[0])
+        if weighting == "t2":
+            typical = csf > 1.3 * grey and grey > 1.08 * white
+        elif weighting == "flair":
+            typical = csf < 0.6 * white and grey > 1.04 * white
+        elif weighting == "pd":
+            typical = True
+        else:
+            typical = csf < 0.75 * grey and 0.5 * white < grey < 0.9 * white and sick < grey
+        if typical:
+            break
+    return tissues, sequence
 
 
 def _one(tissues: TissueProperties, index: int) -> TissueProperties:

@@ -31,7 +31,11 @@ def smooth_field(
         start = rng.uniform(0, 1)
         at = np.minimum(start + np.arange(n) * s / scale_mm, knots[axis] - 1.001)
         low = at.astype(int)
-        part = (at - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        part = (
+            (at - low)
+            .astype(np.float32)
+            .reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        )
         lower, upper = np.take(field, low, axis), np.take(field, low + 1, axis)
         field = lower + (upper - lower) * part
     return field

@@ -66,15 +66,16 @@ def draw_lesion(
     else:
         parts = _free(rng, places, labels.shape, spacing)
     inside = brain.astype(np.float32)
-    parts = tuple(
-        Compartment(p.weight * inside, p.water, p.t1_factor, p.shift) for p in parts
-    )
+    parts = tuple(Compartment(p.weight * inside, p.water, p.t1_factor, p.shift) for p in parts)
     mask = np.max([p.weight for p in parts], axis=0) >= 0.5
     return Lesion(parts, mask) if mask.any() else None
 
 
 def _distance(
-    rng: np.random.Generator, centre: np.ndarray, radius_mm: float, shape: Sequence[int],
+    rng: np.random.Generator,
+    centre: np.ndarray,
+    radius_mm: float,
+    shape: Sequence[int],
     spacing: Sequence[float],
 ) -> np.ndarray:
     """Distance from a point in units of a randomly stretched radius (1 on the surface)."""

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from disanat.anatomy.tissues import TissueClass, class_kinds
 from disanat.synthesis.fields import blur, smooth_field
 from disanat.synthesis.lesions import Compartment, Lesion
 from disanat.synthesis.signal import (
@@ -24,6 +23,7 @@ from disanat.synthesis.signal import (
     signal,
     wetter,
 )
+from disanat.tissues import TissueClass, class_kinds
 
 __all__ = ["EXTRACEREBRAL", "CaseSample", "Contrast", "Look", "render"]
 
@@ -159,8 +159,11 @@ def _stripped(rng: np.random.Generator, brain: np.ndarray) -> np.ndarray:
 
 
 def _from_real(
-    curve: Callable[[np.ndarray], np.ndarray], real: np.ndarray, sample: CaseSample,
-    lesion: Lesion | None, scheme: Sequence[TissueClass],
+    curve: Callable[[np.ndarray], np.ndarray],
+    real: np.ndarray,
+    sample: CaseSample,
+    lesion: Lesion | None,
+    scheme: Sequence[TissueClass],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     painted = real
     if lesion is not None:
@@ -187,11 +190,18 @@ def _look_of_water(sample: CaseSample, scheme: Sequence[TissueClass]) -> float:
 
 
 def _from_labels(
-    rng: np.random.Generator, looks: _Looks, labels: np.ndarray, sample: CaseSample,
-    lesion: Lesion | None, scheme: Sequence[TissueClass], spacing: Sequence[float],
+    rng: np.random.Generator,
+    looks: _Looks,
+    labels: np.ndarray,
+    sample: CaseSample,
+    lesion: Lesion | None,
+    scheme: Sequence[TissueClass],
+    spacing: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table, wet = looks
-    texture = 1 + rng.uniform(0, 0.05) * smooth_field(rng, labels.shape, spacing, rng.uniform(3, 14))
+    texture = 1 + rng.uniform(0, 0.05) * smooth_field(
+        rng, labels.shape, spacing, rng.uniform(3, 14)
+    )
     sharpness = rng.uniform(0.3, 0.6) * min(spacing[1:])
     clean = blur(table[labels] * texture, sharpness, spacing)
     painted = clean

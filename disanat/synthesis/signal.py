@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from disanat.anatomy.tissues import TissueClass
+from disanat.tissues import TissueClass
 
 __all__ = ["PulseSequence", "TissueProperties", "draw_sequence", "draw_tissues", "signal", "wetter"]
 
@@ -62,9 +62,7 @@ def draw_tissues(
     return TissueProperties(np.where(water, t1, t1 * field), t2, np.minimum(pd, 1.05))
 
 
-def draw_sequence(
-    rng: np.random.Generator, weighting: Weighting | None = None
-) -> PulseSequence:
+def draw_sequence(rng: np.random.Generator, weighting: Weighting | None = None) -> PulseSequence:
     """A plausible clinical or research sequence; of one weighting, or of any."""
     kind = weighting or WEIGHTINGS[rng.choice(6, p=(0.12, 0.28, 0.28, 0.06, 0.1, 0.16))]
     u = rng.uniform

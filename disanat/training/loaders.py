@@ -21,12 +21,12 @@ from batchgenerators.dataloading.single_threaded_augmenter import SingleThreaded
 from batchgenerators.transforms.abstract_transforms import AbstractTransform, Compose
 from batchgenerators.transforms.spatial_transforms import MirrorTransform, SpatialTransform
 
-from disanat.anatomy.tissues import TissueClass, class_kinds, scheme_by_names
 from disanat.io.store import StoredCase, open_case
 from disanat.plans import AXES, Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.lesions import draw_lesion
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, render
+from disanat.tissues import TissueClass, class_kinds, scheme_by_names
 
 __all__ = ["BlockLoader", "RenderTransform", "batches", "to_tensors"]
 
@@ -62,8 +62,12 @@ def _source(folder: Path, name: str, axis: int) -> _Source:
     centre = tuple((where.min(0) + where.max(0) + 1) / 2)
     areas = np.sqrt(brain.sum((1, 2)))
     return _Source(
-        case, np.cumsum(areas) / areas.sum(), (low, high), centre, 
-        bool((labels >= EXTRACEREBRAL).any()), samples,
+        case,
+        np.cumsum(areas) / areas.sum(),
+        (low, high),
+        centre,
+        bool((labels >= EXTRACEREBRAL).any()),
+        samples,
     )
 
 
@@ -114,7 +118,10 @@ class BlockLoader(DataLoader):
         jitter = np.random.randint(-4, 5, 2)
         starts = [
             first,
-            *(round(c + j - n / 2) for c, j, n in zip(source.centre[1:], jitter, self.block[1:], strict=True)),
+            *(
+                round(c + j - n / 2)
+                for c, j, n in zip(source.centre[1:], jitter, self.block[1:], strict=True)
+            ),
         ]
         return [[s, s + n] for s, n in zip(starts, self.block, strict=True)]
 
@@ -149,7 +156,11 @@ class RenderTransform(AbstractTransform):
         return {key: np.stack([part[key] for part in flat]) for key in flat[0]}
 
     def _item(
-        self, rng: np.random.Generator, data: np.ndarray, seg: np.ndarray, sample: CaseSample,
+        self,
+        rng: np.random.Generator,
+        data: np.ndarray,
+        seg: np.ndarray,
+        sample: CaseSample,
         has_skull: bool,
     ) -> list[dict[str, np.ndarray]]:
         real, labels = (data, seg) if self.dimension == 2 else (data[0], seg[0])

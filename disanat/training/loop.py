@@ -165,8 +165,11 @@ def train_networks(
     aside = (*split.reference, *split.threshold)
     validation = _validation_batches(cases, aside, plans, configuration, trainer.device)
     bar = tqdm(
-        total=trainer.epochs * trainer.steps, initial=first * trainer.steps, desc="training",
-        unit="step", disable=None,
+        total=trainer.epochs * trainer.steps,
+        initial=first * trainer.steps,
+        desc="training",
+        unit="step",
+        disable=None,
     )
     with bar:
         for epoch in range(first, trainer.epochs):
@@ -181,7 +184,10 @@ def train_networks(
 
 
 def _validation_batches(
-    cases: Path, names: tuple[str, ...], plans: Plans, configuration: Configuration,
+    cases: Path,
+    names: tuple[str, ...],
+    plans: Plans,
+    configuration: Configuration,
     device: torch.device,
 ) -> list[dict[str, torch.Tensor]]:
     """The same few batches of held-out cases for every epoch."""
@@ -194,8 +200,12 @@ def _validation_batches(
 
 
 def _epoch(
-    trainer: _Trainer, source: Any, validation: list[dict[str, torch.Tensor]], epoch: int,
-    bar: tqdm[Any], plans: Plans,
+    trainer: _Trainer,
+    source: Any,
+    validation: list[dict[str, torch.Tensor]],
+    epoch: int,
+    bar: tqdm[Any],
+    plans: Plans,
 ) -> EpochRecord:
     began, waited = time.monotonic(), 0.0
     sums: dict[str, list[float]] = {}

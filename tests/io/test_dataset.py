@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from disanat.anatomy.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
 from disanat.errors import DatasetError
 from disanat.io.dataset import mapping_scheme, read_dataset
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
 
 CHANNELS = {"0": "T1", "1": "FLAIR"}
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disanat.anatomy.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
 from disanat.errors import PlanError
 from disanat.plans import CaseFingerprint, Fingerprint, IntTriple, Plans, Triple, to_dict
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
 from planning.explain import explain
 from planning.planner import plan
 

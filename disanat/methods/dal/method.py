@@ -164,11 +164,21 @@ class DisentangledAnatomy(Method):
         return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(device)
 
     def _volume(
-        self, network: object, volume: Tensor, fill: float, context: bool = True, mirror: bool = True
+        self,
+        network: object,
+        volume: Tensor,
+        fill: float,
+        context: bool = True,
+        mirror: bool = True,
     ) -> Tensor:
         with torch.inference_mode():
             return apply_to_volume(
-                network, volume, self.configuration, fill, context, mirror  # type: ignore[arg-type]
+                network,
+                volume,
+                self.configuration,
+                fill,
+                context,
+                mirror,  # type: ignore[arg-type]
             )
 
 

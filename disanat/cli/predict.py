@@ -1,0 +1,96 @@
+"""`disanat_predict`: pseudo-healthy images, anomaly maps and lesion masks of new scans."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from disanat.cli.common import add_home_argument, run_command
+from disanat.home import resolve_home
+
+__all__ = ["build_parser", "main"]
+
+log = logging.getLogger(__name__)
+
+_FAILED = 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="disanat_predict",
+        description=(
+            "Find lesions in brain scans of any contrast. For each case: CASE.nii.gz (lesion "
+            "mask), CASE_anomaly.nii.gz (-log10 of how rare such a score is in healthy brains), "
+            "CASE_000X_phi.nii.gz (pseudo-healthy image), all in the scan's own geometry; and "
+            "predictions.csv. With no model named, the one that finished training last is taken."
+        ),
+        epilog="example: disanat_predict -i scans -o results",
+    )
+    parser.add_argument(
+        "-i",
+        "--input",
+        required=True,
+        type=Path,
+        help="folder of scans (CASE_0000.nii.gz, or plain names for one channel), or one file",
+    )
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder for the results")
+    parser.add_argument(
+        "-m", "--model", help="a model's folder, or a method's name such as dal or threshold"
+    )
+    parser.add_argument("-d", "--dataset", help="take a model of this dataset")
+    parser.add_argument("-c", "--configuration", help="take a model of this configuration")
+    parser.add_argument("-f", "--fold", help="take the model of this fold")
+    parser.add_argument(
+        "--save",
+        nargs="+",
+        default=["phi", "brainmask"],
+        choices=("phi", "anatomy", "edges", "brainmask"),
+        help="further images to write (default: phi brainmask)",
+    )
+    parser.add_argument(
+        "--use_channels",
+        nargs="+",
+        type=int,
+        metavar="K",
+        help="use only these channels of each case, such as 0 2 (default: all there are)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        help="where to predict (default: a GPU if there is one)",
+    )
+    add_home_argument(parser)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from disanat.inference.folder import predict_folder
+    from disanat.inference.model import find_model
+    from disanat.inference.predictor import Predictor
+    from disanat.training.train import default_device
+
+    home = resolve_home(args.home)
+    dataset = home.dataset_name(args.dataset) if args.dataset else None
+    folder = find_model(home, args.model, dataset, args.configuration, args.fold)
+    log.info("Predicting with %s.", folder)
+    predictor = Predictor.from_folder(folder, args.device or default_device())
+    extras = tuple(dict.fromkeys(args.save))
+    rows = predict_folder(predictor, args.input, args.output, extras, args.use_channels)
+    failed = [row for row in rows if row.status == "failed"]
+    log.info("%d of %d cases predicted: %s", len(rows) - len(failed), len(rows), args.output)
+    if failed:
+        log.warning(
+            "%d failed:\n%s", len(failed), "\n".join(f"  {r.case}: {r.message}" for r in failed)
+        )
+        return _FAILED
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run_command(_run, build_parser(), argv)

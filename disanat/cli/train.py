@@ -1,0 +1,82 @@
+"""`disanat_train`: train a method on a planned dataset."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from disanat.cli.common import add_home_argument, run_command
+from disanat.errors import PlanError
+from disanat.home import resolve_home
+
+__all__ = ["build_parser", "main"]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="disanat_train",
+        description=(
+            "Train on the healthy scans of a planned dataset. With nothing given: the most "
+            "recently planned dataset, its recommended configuration, fold 0, method dal."
+        ),
+        epilog="example: disanat_train -d 5 -f all",
+    )
+    parser.add_argument("-d", "--dataset", help="dataset: 5, 005 or Dataset005_IXI")
+    parser.add_argument(
+        "-c", "--configuration", help="configuration of the plan, such as 2d or 3d_fullres"
+    )
+    parser.add_argument(
+        "-f",
+        "--fold",
+        default="0",
+        help="0 to 4: hold every fifth case out for calibration; all: the same share, once "
+        "(default: 0)",
+    )
+    parser.add_argument(
+        "-m", "--method", default="dal", help="dal (default) or threshold (baseline, no training)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
+    parser.add_argument("--epochs", type=int, help="train this many epochs instead of the plan's")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="where to train (default: a GPU if there is one)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
+    parser.add_argument(
+        "-np",
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that render training batches; 0 renders in the main process (default: 1)",
+    )
+    add_home_argument(parser)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    # Threads that wait without spinning: on few cores the renderer needs the time they would burn.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from disanat.training.loop import TrainingSettings
+    from disanat.training.train import default_device, train
+
+    if args.epochs is not None and args.epochs < 1:
+        raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
+    if args.processes < 0:
+        raise PlanError(f"-np {args.processes} is no number of processes: give 0 or more.")
+    home = resolve_home(args.home)
+    dataset = home.dataset_name(args.dataset) if args.dataset else None
+    settings = TrainingSettings(
+        device=args.device or default_device(),
+        epochs=args.epochs,
+        seed=args.seed,
+        workers=args.processes,
+        resume=args.resume,
+    )
+    train(home, dataset, args.method, args.configuration, args.fold, settings)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run_command(_run, build_parser(), argv)

@@ -1,0 +1,121 @@
+"""Prediction of a whole folder: one bad case is reported, the others are still predicted."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from tqdm import tqdm
+
+from disanat.errors import DatasetError, DisanatError
+from disanat.home import atomic_path, write_json
+from disanat.inference.predictor import Predictor, input_cases
+from disanat.io.cases import Case
+
+__all__ = ["CaseRow", "predict_folder"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One row of `predictions.csv`."""
+
+    case: str
+    status: str
+    channels: str = ""
+    contrasts: str = ""
+    threshold: float | None = None
+    brain_volume_ml: float | None = None
+    lesion_volume_ml: float | None = None
+    case_score: float | None = None
+    seconds: float | None = None
+    message: str = ""
+
+
+def predict_folder(
+    predictor: Predictor,
+    source: Path,
+    target: Path,
+    extras: tuple[str, ...] = ("phi", "brainmask"),
+    channels: list[int] | None = None,
+) -> list[CaseRow]:
+    """Predict every case of a folder (or a single file) and write all results.
+
+    Args:
+        predictor: with its model.
+        source: folder or file.
+        target: output folder, made if need be.
+        extras: which further images to write (see `Prediction.save`).
+        channels: use only these channels; all by default.
+
+    Returns:
+        One row per case, those that failed with status `failed` and a message.
+
+    Raises:
+        DatasetError: there is no case, or input and output folder are the same.
+    """
+    cases = input_cases(source, channels)
+    if source.resolve() == target.resolve():
+        raise DatasetError(f"{target} is the input folder: give another folder with -o.")
+    target.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for case in tqdm(cases, desc="predicting", unit="case", disable=None):
+        rows.append(_predict_one(predictor, case, target, extras))
+        _write_table(rows, target)
+    model = predictor.model
+    write_json(
+        {
+            "schema_version": 1,
+            "model": str(model.folder),
+            "method": model.method.name,
+            "configuration": model.configuration.name,
+            "dataset": model.plans.dataset,
+            "threshold": model.calibration.threshold,
+            "channels": channels,
+        },
+        target / "prediction.json",
+    )
+    return rows
+
+
+def _predict_one(
+    predictor: Predictor, case: Case, target: Path, extras: tuple[str, ...]
+) -> CaseRow:
+    began = time.monotonic()
+    try:
+        if not case.channels:
+            raise DatasetError(
+                f"Case {case.name} has none of the channels asked for: leave it out, or change "
+                "--use_channels."
+            )
+        prediction = predictor.predict_case(case)
+        prediction.save(target, case.name, extras)
+    except DisanatError as mistake:
+        log.warning("case %s failed: %s", case.name, mistake)
+        return CaseRow(case.name, "failed", message=str(mistake))
+    return CaseRow(
+        case=case.name,
+        status="ok",
+        channels=" ".join(map(str, case.channels)),
+        contrasts=" ".join(prediction.contrasts.values()),
+        threshold=round(prediction.threshold, 4),
+        brain_volume_ml=round(prediction.brain_ml, 1),
+        lesion_volume_ml=round(prediction.lesion_ml, 3),
+        case_score=round(prediction.case_score, 4),
+        seconds=round(time.monotonic() - began, 2),
+    )
+
+
+def _write_table(rows: Sequence[CaseRow], target: Path) -> None:
+    with (
+        atomic_path(target / "predictions.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, [f.name for f in fields(CaseRow)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)

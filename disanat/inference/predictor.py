@@ -1,0 +1,192 @@
+"""Prediction of one case: from scans to pseudo-healthy images, anomaly map and lesion mask."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from disanat.errors import DatasetError
+from disanat.inference.model import Model, load_model
+from disanat.inference.preparation import PreparedCase, prepare_case
+from disanat.io.cases import Case, find_cases
+from disanat.io.images import Geometry, Scan, write_like
+from disanat.methods.interface import ChannelResult
+from disanat.preprocessing.healthy import read_case
+
+__all__ = ["EXTRAS", "Prediction", "Predictor", "case_score"]
+
+log = logging.getLogger(__name__)
+
+EXTRAS = ("phi", "anatomy", "edges", "brainmask")
+_CASE_SCORE_ML = 1.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What disanat says about one case; all arrays on the scan's whole grid, axes S, P, L.
+
+    `anomaly` is -log10 of the share of healthy brain voxels with at least such a score, 0 outside
+    `brain`; `mask` marks what reaches `threshold`; `phi` holds each channel's pseudo-healthy image
+    in the channel's own intensity units; `anatomy` and `edges` hold class numbers.
+    """
+
+    mask: np.ndarray
+    anomaly: np.ndarray
+    brain: np.ndarray
+    phi: dict[int, np.ndarray]
+    anatomy: np.ndarray | None
+    edges: np.ndarray | None
+    geometry: Geometry
+    threshold: float
+    brain_ml: float
+    lesion_ml: float
+    case_score: float
+    contrasts: dict[int, str] = field(default_factory=dict)
+
+    def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi", "brainmask")) -> None:
+        """Write the case's files into the scan's own geometry; the mask comes last.
+
+        Args:
+            folder: where to.
+            case: name of the case.
+            extras: which of `EXTRAS` to write beside mask and anomaly map.
+        """
+
+        def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
+            if array is not None:
+                write_like(array.astype(kind), self.geometry, folder / f"{case}{ending}.nii.gz")
+
+        folder.mkdir(parents=True, exist_ok=True)
+        write(self.anomaly, "_anomaly", np.float32)
+        if "brainmask" in extras:
+            write(self.brain, "_brainmask", np.uint8)
+        if "phi" in extras:
+            for channel, phi in self.phi.items():
+                write(phi, f"_{channel:04d}_phi", np.float32)
+        if "anatomy" in extras:
+            write(self.anatomy, "_anatomy", np.uint8)
+        if "edges" in extras:
+            write(self.edges, "_edges", np.uint8)
+        write(self.mask, "", np.uint8)
+
+
+class Predictor:
+    """Predicts cases with one trained model.
+
+    >>> predictor = Predictor.from_folder("results/Dataset005_IXI/dal__2d/fold_0")
+    >>> prediction = predictor.predict("scan.nii.gz")
+    >>> prediction.save(Path("out"), "scan")
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, device: str = "cpu") -> Predictor:
+        """Load the model of a fold's folder.
+
+        Raises:
+            ModelError: there is no finished model.
+        """
+        return cls(load_model(Path(folder), device))
+
+    def predict(self, image: str | Path) -> Prediction:
+        """Predict a single file (or a folder with one DICOM series) as channel 0.
+
+        Raises:
+            ImageError: the scan cannot be used.
+        """
+        path = Path(image)
+        return self.predict_case(Case(path.name, {0: path}))
+
+    def predict_case(self, case: Case) -> Prediction:
+        """Predict one case from all its channels together.
+
+        Raises:
+            DisanatError: the case cannot be used; the message names the file.
+        """
+        return self.predict_scans(read_case(case))
+
+    def predict_scans(self, scans: Mapping[int, Scan]) -> Prediction:
+        """Predict scans that were read already: channel number -> scan, all on one grid."""
+        method = self.model.method
+        prepared = prepare_case(scans, self.model.configuration.spacing, method.brain_mask)
+        results = method.predict(list(prepared.channels.values()))
+        by_channel = dict(zip(prepared.channels, results, strict=True))
+        geometry = next(iter(scans.values())).geometry
+        return self._assemble(prepared, by_channel, geometry)
+
+    def _assemble(
+        self, prepared: PreparedCase, results: Mapping[int, ChannelResult], geometry: Geometry
+    ) -> Prediction:
+        calibration = self.model.calibration
+        fused = np.mean([calibration(r.score, r.contrast) for r in results.values()], axis=0)
+        anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
+        mask = (anomaly >= calibration.threshold) & prepared.brain
+        voxel_ml = float(np.prod(prepared.spacing)) / 1000
+        phi = {}
+        for channel, result in results.items():
+            own_units = prepared.scales[channel].restore(result.phi)
+            whole = prepared.whole(own_units, prepared.background[channel])
+            phi[channel] = np.where(prepared.brain, whole, np.float32(prepared.background[channel]))
+        first = next(iter(results.values()))
+        return Prediction(
+            mask=mask,
+            anomaly=anomaly.astype(np.float32),
+            brain=prepared.brain,
+            phi=phi,
+            anatomy=self._labels(prepared, first.anatomy),
+            edges=self._labels(prepared, first.edges),
+            geometry=geometry,
+            threshold=calibration.threshold,
+            brain_ml=prepared.brain_ml,
+            lesion_ml=float(mask.sum()) * voxel_ml,
+            case_score=case_score(anomaly[prepared.brain], voxel_ml),
+            contrasts={channel: r.contrast for channel, r in results.items()},
+        )
+
+    @staticmethod
+    def _labels(prepared: PreparedCase, labels: np.ndarray | None) -> np.ndarray | None:
+        if labels is None:
+            return None
+        return np.where(prepared.brain, prepared.whole(labels, 0), 0).astype(np.uint8)
+
+
+def case_score(anomaly: np.ndarray, voxel_ml: float) -> float:
+    """The score that the most anomalous millilitre of the brain reaches throughout.
+
+    Args:
+        anomaly: scores of the brain's voxels, flat.
+        voxel_ml: volume of a voxel.
+    """
+    if anomaly.size == 0:
+        return 0.0
+    rank = min(anomaly.size, max(1, round(_CASE_SCORE_ML / voxel_ml)))
+    return float(np.partition(anomaly, -rank)[-rank])
+
+
+def select_channels(cases: list[Case], wanted: list[int] | None) -> list[Case]:
+    """Keep only some channels of each case; cases that have none of them keep nothing.
+
+    Raises:
+        DatasetError: no case has any of the wanted channels.
+    """
+    if wanted is None:
+        return cases
+    kept = [Case(c.name, {k: p for k, p in c.channels.items() if k in wanted}) for c in cases]
+    if not any(c.channels for c in kept):
+        there = sorted({k for c in cases for k in c.channels})
+        raise DatasetError(
+            f"No case has a channel {', '.join(map(str, wanted))}: use_channels must name some of "
+            f"{', '.join(map(str, there))}."
+        )
+    return kept
+
+
+def input_cases(source: Path, wanted: list[int] | None = None) -> list[Case]:
+    """Cases of an input folder or file, with the channels asked for."""
+    return select_channels(find_cases(source), wanted)

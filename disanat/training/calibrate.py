@@ -1,0 +1,122 @@
+"""The healthy reference and the threshold, from cases that no network was trained on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from disanat.io.store import open_case
+from disanat.methods.interface import ChannelResult, Method, PreparedChannel
+from disanat.plans import Configuration
+from disanat.preprocessing.normalisation import OUTSIDE
+from disanat.scoring.calibration import Calibration, choose_threshold, fit_table
+from disanat.synthesis.lesions import Lesion, draw_lesion
+from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
+from disanat.tissues import class_kinds
+from disanat.training.splits import Split
+
+__all__ = ["calibrate"]
+
+log = logging.getLogger(__name__)
+
+_LOOKS: tuple[Contrast, ...] = ("real", "t2", "flair")
+_MOST_CASES = 4
+_SAMPLE = 20000
+
+
+def calibrate(
+    method: Method, configuration: Configuration, cases: Path, split: Split, seed: int
+) -> Calibration:
+    """Calibrate a trained method on cases set aside.
+
+    Healthy scans, as they are and rendered as T2 and FLAIR, give the tables of the reference.
+    Others, with and without synthetic lesions, give the threshold: no label has a part in it.
+
+    Args:
+        method: with its networks trained.
+        configuration: of the training.
+        cases: preprocessed cases.
+        split: its `reference` and `threshold` groups are used, up to four cases of each.
+        seed: of the renderings.
+    """
+    rng = np.random.default_rng(seed)
+    reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
+    bar = tqdm(
+        total=len(_LOOKS) * (len(reference) + 2 * len(testing)), desc="calibrating", disable=None
+    )
+    with bar:
+        scores: dict[str, list[np.ndarray]] = {}
+        for result, brain, _ in _predictions(rng, method, configuration, cases, reference, False):
+            scores.setdefault(result.contrast, []).append(result.score[brain])
+            bar.update()
+        tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
+        draft = Calibration(tables, 0.0, 0.0, 0.0)
+        healthy = []
+        for result, brain, _ in _predictions(rng, method, configuration, cases, testing, False):
+            healthy.append(draft(result.score, result.contrast)[brain])
+            bar.update()
+        lesions = []
+        for result, brain, truth in _predictions(rng, method, configuration, cases, testing, True):
+            lesions.append((draft(result.score, result.contrast)[brain], truth[brain]))
+            bar.update()
+    voxel_ml = float(np.prod(configuration.spacing)) / 1000
+    threshold, figures = choose_threshold(healthy, lesions, voxel_ml)
+    log.info(
+        "Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL of false positives in a healthy "
+        "brain (median).",
+        threshold,
+        figures["dice"],
+        figures["false_positives_ml"],
+    )
+    return Calibration(tables, threshold, **figures)
+
+
+def _predictions(
+    rng: np.random.Generator,
+    method: Method,
+    configuration: Configuration,
+    cases: Path,
+    names: Sequence[str],
+    with_lesion: bool,
+) -> Iterator[tuple[ChannelResult, np.ndarray, np.ndarray]]:
+    """Result, brain mask and lesion of every look of every case."""
+    for name in names:
+        stored = open_case(cases, name)
+        image, labels = stored.image[0], stored.labels[:]
+        tissue = np.where(labels < EXTRACEREBRAL, labels, 0)
+        inside = np.flatnonzero(tissue)
+        chosen = rng.choice(inside, _SAMPLE)
+        sample = CaseSample(image.ravel()[chosen], labels.ravel()[chosen])
+        for contrast in _LOOKS:
+            lesion = _some_lesion(rng, method, tissue, configuration) if with_lesion else None
+            look = render(
+                rng,
+                labels,
+                image,
+                sample,
+                lesion,
+                method.scheme,
+                configuration.spacing,
+                False,
+                contrast,
+            )
+            brain = (tissue > 0) & (look.image > OUTSIDE)
+            shown = np.where(brain, look.image, np.float32(OUTSIDE))
+            spacing = configuration.spacing
+            channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
+            truth = np.zeros(brain.shape, bool) if lesion is None else lesion.mask
+            yield method.predict([channel])[0], brain, truth
+
+
+def _some_lesion(
+    rng: np.random.Generator, method: Method, tissue: np.ndarray, configuration: Configuration
+) -> Lesion:
+    preferred = np.isin(tissue, class_kinds(method.scheme, "white"))
+    while True:
+        lesion = draw_lesion(rng, tissue, preferred, configuration.spacing)
+        if lesion is not None:
+            return lesion

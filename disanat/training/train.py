@@ -1,0 +1,114 @@
+"""Training from plan to finished model: what `disanat_train` does."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import torch
+
+from disanat.errors import DatasetError, PlanError
+from disanat.home import Home
+from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
+from disanat.io.store import stored_cases
+from disanat.methods.registry import get_method
+from disanat.plans import Plans, load_json
+from disanat.training.calibrate import calibrate
+from disanat.training.loop import TrainingSettings, train_networks
+from disanat.training.splits import FOLDS, split_cases
+
+__all__ = ["default_device", "train"]
+
+log = logging.getLogger(__name__)
+
+_PLANS = "plans.json"
+_RUNG = "_rung"
+
+
+def default_device() -> str:
+    """`cuda` where there is a GPU, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def train(
+    home: Home,
+    dataset: str | None = None,
+    method: str = "dal",
+    configuration: str | None = None,
+    fold: str = "0",
+    settings: TrainingSettings | None = None,
+) -> Path:
+    """Train one method on one fold of a planned dataset, calibrate it, and save the model.
+
+    Args:
+        home: the home folder.
+        dataset: full name; the most recently planned one by default.
+        method: name of the method.
+        configuration: name; the plan's recommended one by default.
+        fold: `0` to `4`, or `all`.
+        settings: device, epochs, seed, workers, resume.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        DisanatError: there is no plan, no such configuration, method or fold, or too few cases.
+    """
+    settings = settings or TrainingSettings(device=default_device())
+    if fold != "all" and fold not in map(str, range(FOLDS)):
+        raise PlanError(f"There is no fold '{fold}': use 0 to {FOLDS - 1}, or all.")
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise PlanError("No CUDA device is to be found here: train with --device cpu.")
+    name = dataset or _latest_plan(home)
+    kind = get_method(method)
+    plans = load_json(home.preprocessed / name / _PLANS, Plans)
+    chosen = plans.configuration(configuration)
+    log.info(
+        "Training %s on %s, configuration %s, fold %s, device %s.",
+        method,
+        name,
+        chosen.name,
+        fold,
+        settings.device,
+    )
+    cases = home.preprocessed / name / chosen.name.split(_RUNG)[0]
+    split = split_cases(stored_cases(cases), fold)
+    folder = model_folder(home, name, method, chosen.name, fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not settings.resume:
+        for stale in (DESCRIPTION, "training_log.txt"):
+            (folder / stale).unlink(missing_ok=True)
+    torch.manual_seed(settings.seed)
+    built = kind(plans, chosen)
+    began = time.monotonic()
+    weights: dict[str, torch.Tensor] = {}
+    if kind.trainable:
+        weights = train_networks(built, plans, chosen, cases, split, folder, settings)
+    calibration = calibrate(built, chosen, cases, split, settings.seed)
+    facts: dict[str, object] = {
+        "fold": fold,
+        "seed": settings.seed,
+        "epochs": settings.epochs or chosen.epochs,
+        "minutes": round((time.monotonic() - began) / 60, 1),
+        "train_cases": list(split.train),
+        "reference_cases": list(split.reference),
+        "threshold_cases": list(split.threshold),
+        "torch": torch.__version__,
+    }
+    save_model(Model(built, plans, chosen, calibration, folder), weights, facts)
+    log.info("Model finished in %s min: %s", facts["minutes"], folder)
+    return folder
+
+
+def _latest_plan(home: Home) -> str:
+    plans = list(home.preprocessed.glob(f"Dataset*/{_PLANS}"))
+    if not plans:
+        raise DatasetError(
+            f"No dataset has been planned yet in {home.preprocessed}: run "
+            "disanat_plan_and_preprocess -d DATASET first, or point --home or DISANAT_HOME at the "
+            "right folder."
+        )
+    latest = max(plans, key=lambda p: p.stat().st_mtime)
+    log.info("No dataset named with -d: taking the most recently planned, %s.", latest.parent.name)
+    return latest.parent.name
