@@ -27,6 +27,7 @@ setup(
         "cattrs>=23.2",
         "dynamic-network-architectures>=0.4",
         "matplotlib",
+        "nibabel",
         "nilearn",
         "numpy",
         "scikit-image",

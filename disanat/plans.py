@@ -188,5 +188,6 @@ def load_json(
     try:
         return from_dict(data, kind)
     except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as cause:
-        details = "; ".join(cattrs.transform_error(cause)[:2])
+        known = isinstance(cause, cattrs.BaseValidationError)
+        details = "; ".join(cattrs.transform_error(cause)[:2]) if known else str(cause)
         raise error(f"{source} is not a valid {kind.__name__} ({details}): {remedy}.") from cause

@@ -22,7 +22,7 @@ from disanat.tissues import remap_labels
 
 __all__ = ["Examination", "Problem", "examine_case", "examine_dataset", "fingerprint_dataset"]
 
-_FEWEST_CASES = 3
+_FEWEST_CASES = 4
 _PERCENTILES = (0.5, 25, 50, 75, 99.5)
 
 
@@ -65,7 +65,7 @@ def fingerprint_dataset(dataset: RawDataset, processes: int, progress: bool) -> 
     if len(examined) < _FEWEST_CASES:
         raise DatasetError(
             f"{dataset.folder / 'imagesTr'} holds too few cases (found {len(examined)}): put at "
-            f"least {_FEWEST_CASES} healthy scans there, so that one can be set aside."
+            f"least {_FEWEST_CASES} healthy scans there, so that three can be set aside."
         )
     problems = [problem for one in examined for problem in one.problems]
     if problems:

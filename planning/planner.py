@@ -184,7 +184,7 @@ def _explain(frame: Frame, sizes: Sizes, made: Configuration, memory_gb: float) 
             f"At {shortest} the patch can be halved until an edge would be below 6 voxels or the "
             f"{MAX_STAGES[frame.device, frame.dimension]} stages allowed are used up; "
             f"{FIRST_FEATURES[frame.device]} first features are usual on {frame.device}, and the "
-            "restoration network has half as many.",
+            "restoration network has three quarters as many.",
         ),
         Decision(
             f"{name}: batch",

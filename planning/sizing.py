@@ -87,7 +87,7 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
     """The configuration with these sizes, its memory estimated."""
     topology, schedule = topology_of(frame, sizes.patch), schedule_of(frame, sizes)
     most = _MOST_FEATURES[frame.device]
-    half = max(_FEWEST_FEATURES, sizes.features // 2)
+    fewer = max(_FEWEST_FEATURES, sizes.features * 3 // 4)
     in_plane = sorted(frame.spacing[axis] for axis in frame.patch_axes)
     unmeasured = Configuration(
         name=name or frame.name,
@@ -98,7 +98,7 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
         patch_size=topology.patch_size,
         batch_size=sizes.batch,
         encoder=network_plan(topology, sizes.features, most),
-        restorer=network_plan(topology, half, max(half, most // 2)),
+        restorer=network_plan(topology, fewer, max(fewer, most // 2)),
         decoder_features=sizes.features,
         edge_mm=in_plane[1],
         epochs=schedule.epochs,

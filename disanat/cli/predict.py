@@ -43,13 +43,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-d", "--dataset", help="take a model of this dataset")
     parser.add_argument("-c", "--configuration", help="take a model of this configuration")
-    parser.add_argument("-f", "--fold", help="take the model of this fold")
+    parser.add_argument("-f", "--fold", help="take the model of this fold (0 to 4, or all)")
     parser.add_argument(
         "--save",
         nargs="+",
-        default=["phi", "brainmask"],
-        choices=("phi", "anatomy", "edges", "brainmask"),
-        help="further images to write (default: phi brainmask)",
+        default=["phi"],
+        choices=("phi", "anatomy", "edges"),
+        help="images to write beside mask, anomaly map and brain mask (default: phi)",
     )
     parser.add_argument(
         "--use_channels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import logging
 import time
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def predict_folder(
     predictor: Predictor,
     source: Path,
     target: Path,
-    extras: tuple[str, ...] = ("phi", "brainmask"),
+    extras: tuple[str, ...] = ("phi",),
     channels: list[int] | None = None,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
@@ -87,6 +88,7 @@ def _predict_one(
     predictor: Predictor, case: Case, target: Path, extras: tuple[str, ...]
 ) -> CaseRow:
     began = time.monotonic()
+    _remove_outputs(case.name, target)
     try:
         if not case.channels:
             raise DatasetError(
@@ -109,6 +111,14 @@ def _predict_one(
         case_score=round(prediction.case_score, 4),
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+def _remove_outputs(case: str, target: Path) -> None:
+    """Results of an earlier prediction must not outlive a failure of this one."""
+    for ending in ("", "_anomaly", "_brainmask", "_anatomy", "_edges"):
+        (target / f"{case}{ending}.nii.gz").unlink(missing_ok=True)
+    for phi in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_phi.nii.gz"):
+        phi.unlink()
 
 
 def _write_table(rows: Sequence[CaseRow], target: Path) -> None:

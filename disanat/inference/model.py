@@ -65,8 +65,8 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
     source = folder / DESCRIPTION
     if not source.exists():
         raise ModelError(
-            f"{folder} holds no finished model (no {DESCRIPTION}): name a fold's folder with -m, or "
-            "finish its training with disanat_train --resume."
+            f"{folder} holds no finished model (no {DESCRIPTION}): name a fold's folder with -m, "
+            "or finish its training with disanat_train --resume."
         )
     data = read_json(source, ModelError, _REMEDY)
     try:
@@ -111,7 +111,8 @@ def find_model(
         fold: number or `all`, or None for any.
 
     Returns:
-        The folder of the training that finished last among those that fit.
+        The folder of the training that finished last among those that fit; with no model named, a
+        baseline without training is taken only where there is nothing else.
 
     Raises:
         ModelError: none fits; the message lists what there is.
@@ -125,6 +126,9 @@ def find_model(
         )
     pattern = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}/fold_{fold or '*'}"
     found = [p.parent for p in home.results.glob(f"{pattern}/{DESCRIPTION}")]
+    trained = [p for p in found if get_method(p.parent.name.split("__")[0]).trainable]
+    if model is None and trained:
+        found = trained
     if found:
         return max(found, key=_finished)
     there = sorted(

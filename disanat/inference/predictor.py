@@ -21,7 +21,7 @@ __all__ = ["EXTRAS", "Prediction", "Predictor", "case_score"]
 
 log = logging.getLogger(__name__)
 
-EXTRAS = ("phi", "anatomy", "edges", "brainmask")
+EXTRAS = ("phi", "anatomy", "edges")
 _CASE_SCORE_ML = 1.0
 
 
@@ -47,13 +47,13 @@ class Prediction:
     case_score: float
     contrasts: dict[int, str] = field(default_factory=dict)
 
-    def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi", "brainmask")) -> None:
+    def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> None:
         """Write the case's files into the scan's own geometry; the mask comes last.
 
         Args:
             folder: where to.
             case: name of the case.
-            extras: which of `EXTRAS` to write beside mask and anomaly map.
+            extras: which of `EXTRAS` to write beside mask, anomaly map and brain mask.
         """
 
         def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
@@ -62,8 +62,7 @@ class Prediction:
 
         folder.mkdir(parents=True, exist_ok=True)
         write(self.anomaly, "_anomaly", np.float32)
-        if "brainmask" in extras:
-            write(self.brain, "_brainmask", np.uint8)
+        write(self.brain, "_brainmask", np.uint8)
         if "phi" in extras:
             for channel, phi in self.phi.items():
                 write(phi, f"_{channel:04d}_phi", np.float32)
@@ -117,11 +116,13 @@ class Predictor:
         prepared = prepare_case(scans, self.model.configuration.spacing, method.brain_mask)
         results = method.predict(list(prepared.channels.values()))
         by_channel = dict(zip(prepared.channels, results, strict=True))
-        geometry = next(iter(scans.values())).geometry
-        return self._assemble(prepared, by_channel, geometry)
+        return self._assemble(prepared, by_channel, scans)
 
     def _assemble(
-        self, prepared: PreparedCase, results: Mapping[int, ChannelResult], geometry: Geometry
+        self,
+        prepared: PreparedCase,
+        results: Mapping[int, ChannelResult],
+        scans: Mapping[int, Scan],
     ) -> Prediction:
         calibration = self.model.calibration
         fused = np.mean([calibration(r.score, r.contrast) for r in results.values()], axis=0)
@@ -130,7 +131,10 @@ class Predictor:
         voxel_ml = float(np.prod(prepared.spacing)) / 1000
         phi = {}
         for channel, result in results.items():
-            own_units = prepared.scales[channel].restore(result.phi)
+            scan = scans[channel].array
+            own_units = np.clip(
+                prepared.scales[channel].restore(result.phi), scan.min(), scan.max()
+            )
             whole = prepared.whole(own_units, prepared.background[channel])
             phi[channel] = np.where(prepared.brain, whole, np.float32(prepared.background[channel]))
         first = next(iter(results.values()))
@@ -141,7 +145,7 @@ class Predictor:
             phi=phi,
             anatomy=self._labels(prepared, first.anatomy),
             edges=self._labels(prepared, first.edges),
-            geometry=geometry,
+            geometry=next(iter(scans.values())).geometry,
             threshold=calibration.threshold,
             brain_ml=prepared.brain_ml,
             lesion_ml=float(mask.sum()) * voxel_ml,

@@ -115,9 +115,12 @@ def _brain_of_head(
             return atlas_brain_mask(first.array, first.spacing)
         votes.append(mask.astype(np.float32))
     mask = np.mean(votes, axis=0) >= 0.5
-    if not mask.any():
+    if mask.any():
+        mask = close_mask(remove_all_but_largest_component(mask), target, 4.0)
+    low, high = _PLAUSIBLE_ML
+    if not low <= float(mask.sum() * np.prod(target)) / 1000 <= high:
+        log.warning("%s: no brain seen by the networks, taking the atlas route.", first.path.name)
         return atlas_brain_mask(first.array, first.spacing)
-    mask = close_mask(remove_all_but_largest_component(mask), target, 4.0)
     return resample(mask.astype(np.float32), first.array.shape) >= 0.5
 
 

@@ -7,9 +7,12 @@ lies voxel for voxel on the grid of the file it belongs to.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import nibabel
 import numpy as np
 import SimpleITK as sitk
 
@@ -18,7 +21,7 @@ from disanat.home import atomic_path
 
 __all__ = ["ENDINGS", "Geometry", "Scan", "read_labels", "read_scan", "same_grid", "write_like"]
 
-ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr", ".mgz")
+ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 _CANONICAL = "LPS"
 
 
@@ -114,6 +117,26 @@ def _scan(path: Path, pixel_type: int) -> Scan:
     return Scan(array, (z, y, x), geometry, path)
 
 
+def _damage_of_nifti(path: Path) -> int:
+    """Number of NaN and infinite voxels; SimpleITK reads them, and what a cut file lacks, as 0.
+
+    Raises:
+        ImageError: the file is cut short.
+    """
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return 0
+    try:
+        image: Any = nibabel.load(path)
+        stored = image.dataobj.get_unscaled()
+    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError):
+        return 0  # SimpleITK could read it, which decides
+    except (EOFError, OSError, zlib.error) as cause:
+        raise ImageError(
+            f"{path} is cut short or damaged: copy it again, or export the scan again."
+        ) from cause
+    return int(stored.size - np.count_nonzero(np.isfinite(stored)))
+
+
 def read_scan(path: Path) -> Scan:
     """Read one 3D image (a file, or a folder with one DICOM series) as float32.
 
@@ -121,7 +144,7 @@ def read_scan(path: Path) -> Scan:
         ImageError: unreadable, not 3D, holding NaN or infinity, or constant.
     """
     scan = _scan(path, sitk.sitkFloat32)
-    bad = int(scan.array.size - np.count_nonzero(np.isfinite(scan.array)))
+    bad = int(np.count_nonzero(~np.isfinite(scan.array))) or _damage_of_nifti(path)
     if bad:
         raise ImageError(
             f"{path} holds {bad} voxels that are NaN or infinite: replace them, "
@@ -139,9 +162,11 @@ def read_labels(path: Path) -> Scan:
     """Read one 3D label map as int32.
 
     Raises:
-        ImageError: unreadable or not 3D.
+        ImageError: unreadable, cut short or not 3D.
     """
-    return _scan(path, sitk.sitkInt32)
+    scan = _scan(path, sitk.sitkInt32)
+    _damage_of_nifti(path)
+    return scan
 
 
 def same_grid(a: Geometry, b: Geometry, tolerance_mm: float = 0.1) -> bool:

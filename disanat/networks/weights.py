@@ -36,6 +36,6 @@ def load_state(source: Path, device: torch.device) -> dict[str, Any]:
         raise ModelError(
             f"{source} is damaged ({type(cause).__name__}): train the model again."
         ) from cause
-    if state.get("version") != _VERSION:
+    if not isinstance(state, dict) or state.get("version") != _VERSION:
         raise ModelError(f"{source} was written by another disanat: train the model again.")
     return state

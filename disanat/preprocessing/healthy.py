@@ -165,7 +165,7 @@ def preprocess_dataset(
         processes: worker processes; 0 works in this one.
 
     Raises:
-        DatasetError: fewer than three cases could be used.
+        DatasetError: fewer than four cases could be used.
     """
     raw = read_dataset(home.raw / dataset)
     folder = home.preprocessed / dataset / configuration.name
@@ -185,10 +185,10 @@ def preprocess_dataset(
     ]
     for message in refused:
         log.warning("left out: %s", message)
-    if len(cases) - len(refused) < 3:
+    if len(cases) - len(refused) < 4:
         raise DatasetError(
             f"Only {len(cases) - len(refused)} of {len(cases)} cases of {home.raw / dataset} could "
-            "be preprocessed: at least three healthy cases are needed "
+            "be preprocessed: at least four healthy cases are needed "
             f"(first reason: {refused[0] if refused else 'too few cases'})"
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from disanat.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Calibration", "choose_threshold", "dice_curve", "fit_table"]
 
@@ -41,7 +44,11 @@ class Calibration:
         """The table of a kind of contrast; of any other kind where that one is missing."""
         if not self.tables:
             raise ModelError("The model holds no calibration: train it again to the end.")
-        return self.tables.get(contrast) or next(iter(self.tables.values()))
+        if contrast in self.tables:
+            return self.tables[contrast]
+        other, table = next(iter(self.tables.items()))
+        log.warning("No healthy reference for %s-like scans: taking that of %s.", contrast, other)
+        return table
 
 
 def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:

@@ -10,10 +10,11 @@ from scipy import ndimage
 from disanat.scoring.intensity import Imaging
 from disanat.tissues import TissueClass, class_kinds
 
-__all__ = ["lesion_log_ratio", "place_log_prior"]
+__all__ = ["lesion_log_ratio", "place_log_prior", "smooth_inside"]
 
 _RANGE = 10.0
 _ANY_SHARE = 0.03
+_OUTLIERS = np.float32(1e-4)
 _PRIOR_MM = 4.0
 _PRIOR_POWER = 1.5
 
@@ -30,6 +31,7 @@ def lesion_log_ratio(
     Lesions hold more water than the tissue around them: in T1- and T2-like contrasts their
     density is flat between white matter and fluid, in FLAIR-like ones above grey and white. A
     small share of it covers all intensities, so that deviations in the other direction count too.
+    What is restored as background, and a few outliers anywhere, may have any intensity.
 
     Args:
         image: standardised scan, (S, P, L).
@@ -42,7 +44,7 @@ def lesion_log_ratio(
         float32 array (S, P, L).
     """
     x = image - imaging.bias
-    healthy = np.full(x.shape, 1e-6, np.float32)
+    healthy = _OUTLIERS + restored[0] / np.float32(_RANGE / 2)
     for k in range(len(scheme)):
         m, s = float(imaging.median[k]), float(imaging.scale[k])
         density = np.exp(-0.5 * ((x - m) / s) ** 2) * np.float32(1 / (s * np.sqrt(2 * np.pi)))
@@ -88,3 +90,22 @@ def place_log_prior(
     share = restored[chosen].sum(0)
     smooth = ndimage.gaussian_filter(share, [_PRIOR_MM / s for s in spacing], truncate=3)
     return np.asarray(_PRIOR_POWER * np.log(np.clip(smooth, 0.02, 1)), np.float32)
+
+
+def smooth_inside(score: np.ndarray, brain: np.ndarray, sigma_voxels: float = 1.0) -> np.ndarray:
+    """Gaussian mean of the score over the brain's voxels alone, so that nothing leaks in.
+
+    Args:
+        score: shape (S, P, L).
+        brain: bool, same shape.
+        sigma_voxels: width in voxels.
+
+    Returns:
+        float32 array; outside the brain the brain's lowest score.
+    """
+    weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma_voxels, truncate=3)
+    inside = np.where(brain, score, 0).astype(np.float32)
+    total = ndimage.gaussian_filter(inside, sigma_voxels, truncate=3)
+    smooth = total / np.maximum(weight, 1e-3)
+    lowest = float(smooth[brain].min()) if brain.any() else 0.0
+    return np.asarray(np.where(brain, smooth, lowest), np.float32)

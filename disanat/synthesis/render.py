@@ -116,7 +116,7 @@ def render(
         if contrast == "any" and rng.random() < _FREE_SHARE:
             looks = _free_table(rng, scheme)
         else:
-            weighting = None if contrast in ("any", "real") else contrast
+            weighting = None if contrast == "any" else contrast
             looks = _physics_table(rng, scheme, draw_sequence(rng, weighting))
         clean, painted, whole = _from_labels(rng, looks, labels, sample, lesion, scheme, spacing)
     bias = np.exp(rng.uniform(0, 0.2) * smooth_field(rng, labels.shape, spacing, 70.0))

@@ -86,6 +86,7 @@ class BlockLoader(DataLoader):
         self.axis = AXES.index(configuration.slice_axis)
         self.sources = [_source(folder, name, self.axis) for name in names]
         self.dimension = configuration.dimension
+        self.pairs = configuration.batch_size // 2
         if self.dimension == 2:
             depth = 2 * configuration.context_slices + 1
             self.block: tuple[int, ...] = (depth, *configuration.patch_size)
@@ -94,7 +95,7 @@ class BlockLoader(DataLoader):
 
     def generate_train_batch(self) -> dict[str, Any]:
         data, seg, samples, skulls = [], [], [], []
-        for index in np.random.choice(len(self.sources), self.batch_size):
+        for index in np.random.choice(len(self.sources), self.pairs):
             source = self.sources[index]
             channel = np.random.randint(source.case.image.shape[0])
             box = self._box(source)

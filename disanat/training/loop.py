@@ -159,6 +159,8 @@ def train_networks(
         trainer.load(load_state(folder / LATEST, trainer.device))
         first = len(trainer.records)
         log.info("Going on after epoch %d.", first)
+    elif settings.resume:
+        log.warning("There is no %s in %s: training starts anew.", LATEST, folder)
     source = batches(
         cases, split.train, plans, configuration, settings.seed + 1000 * first, settings.workers
     )
@@ -173,7 +175,7 @@ def train_networks(
     )
     with bar:
         for epoch in range(first, trainer.epochs):
-            record = _epoch(trainer, source, validation, epoch, bar, plans)
+            record = _epoch(trainer, source, validation, epoch, bar, _smaller(plans, configuration))
             trainer.records.append(record)
             log_line(record, trainer.epochs, folder)
             draw_progress(trainer.records, folder)
@@ -205,7 +207,7 @@ def _epoch(
     validation: list[dict[str, torch.Tensor]],
     epoch: int,
     bar: tqdm[Any],
-    plans: Plans,
+    smaller: str,
 ) -> EpochRecord:
     began, waited = time.monotonic(), 0.0
     sums: dict[str, list[float]] = {}
@@ -217,7 +219,7 @@ def _epoch(
         try:
             losses = trainer.step(batch)
         except torch.OutOfMemoryError as cause:
-            raise _out_of_memory(plans) from cause
+            raise PlanError(smaller) from cause
         for name, value in losses.items():
             sums.setdefault(name, []).append(value)
         bar.update()
@@ -247,11 +249,20 @@ def _next(source: Any) -> dict[str, np.ndarray]:
     return batch
 
 
-def _out_of_memory(plans: Plans) -> PlanError:
-    smaller = plans.ladder[0].name if plans.ladder else None
+def _smaller(plans: Plans, configuration: Configuration) -> str:
+    """What to say when memory runs out: the next rung of the ladder."""
+    names = [configuration.name, *(rung.name for rung in plans.ladder)]
+    rest = (
+        names[names.index(configuration.name, 1) + 1 :]
+        if configuration.name in names[1:]
+        else (names[1:] if configuration.name == plans.recommended else [])
+    )
     remedy = (
-        f"train the next smaller plan with disanat_train -d {plans.dataset} -c {smaller}"
-        if smaller
+        f"train the next smaller plan with disanat_train -d {plans.dataset} -c {rest[0]}"
+        if rest
         else "plan again with a smaller --gpu_memory_gb"
     )
-    return PlanError(f"The plan of {plans.dataset} does not fit this GPU's free memory: {remedy}.")
+    return (
+        f"Configuration {configuration.name} of {plans.dataset} does not fit the free memory: "
+        f"{remedy}."
+    )

@@ -8,11 +8,10 @@ image. Networks, losses and the score are disanat's own; `documentation/method.m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor, nn
 
 from disanat.anatomy.edges import anatomy_edges
@@ -24,18 +23,19 @@ from disanat.methods.dal.losses import (
     swap_pairs,
 )
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
-from disanat.networks.builders import FilmDecoder, build_unet
+from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
 from disanat.networks.onehot import straight_through_onehot
 from disanat.networks.volume import apply_to_volume
 from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
-from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior
+from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
 
 __all__ = ["DisentangledAnatomy"]
 
 _HEAD_SHARE = 0.5
+_CHAIN_GRADIENT = 0.1
 
 
 class DisentangledAnatomy(Method):
@@ -48,7 +48,7 @@ class DisentangledAnatomy(Method):
         classes, dimension = len(self.scheme), configuration.dimension
         seen = 2 * configuration.context_slices + 1 if dimension == 2 else 1
         self.encoder = build_unet(configuration.encoder, dimension, seen, classes + 2)
-        self.restorer = build_unet(configuration.restorer, dimension, classes + 1, classes + 1)
+        self.restorer = EdgeRestorer(configuration.restorer, dimension, classes + 1)
         self.decoder = FilmDecoder(dimension, classes, configuration.decoder_features)
         finest = min(configuration.spacing)
         self.edge_width = max(1, round(configuration.edge_mm / (2 * finest)))
@@ -62,6 +62,8 @@ class DisentangledAnatomy(Method):
         output = self.encoder(batch["image"])
         logits, lesion = output[:, :-1], output[:, -1]
         anatomy = straight_through_onehot(logits)
+        # The restorer learns from the encoder's errors more than it shapes the encoder.
+        anatomy = torch.lerp(anatomy.detach(), anatomy, _CHAIN_GRADIENT)
         restored = self.restorer(anatomy_edges(anatomy, self.edge_width))
         # The anatomy of one contrast is painted with the imaging code of the other.
         crossed = swap_pairs(restored.softmax(1))
@@ -133,7 +135,7 @@ class DisentangledAnatomy(Method):
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
         ratio += _HEAD_SHARE * resample(output[-1].cpu().numpy(), shape)
-        score = ndimage.gaussian_filter(ratio, 1.0, truncate=3)
+        score = smooth_inside(ratio, channel.native_brain)
         labels = resample(healthy.argmax(0).astype(np.uint8), shape, order=0)
         return ChannelResult(
             score=score,
@@ -165,7 +167,7 @@ class DisentangledAnatomy(Method):
 
     def _volume(
         self,
-        network: object,
+        network: Callable[[Tensor], Tensor],
         volume: Tensor,
         fill: float,
         context: bool = True,
@@ -178,7 +180,7 @@ class DisentangledAnatomy(Method):
                 self.configuration,
                 fill,
                 context,
-                mirror,  # type: ignore[arg-type]
+                mirror,
             )
 
 

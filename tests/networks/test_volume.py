@@ -1,0 +1,83 @@
+"""Networks over whole volumes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from disanat.networks.volume import apply_to_volume
+from disanat.plans import Configuration, NetworkPlan
+
+NETWORK = NetworkPlan((4, 8), ((1, 1), (2, 2)), ((3, 3), (3, 3)))
+FLAT = Configuration(
+    "2d", 2, (2.0, 2.0, 2.0), "S", 1, (8, 8), 2, NETWORK, NETWORK, 8, 2.0, 1, 1, 1e-3, 0.1
+)
+SOLID = replace(FLAT, name="3d_fullres", dimension=3, context_slices=0, patch_size=(6, 6, 6))
+
+
+def volume(channels: int = 1) -> torch.Tensor:
+    return torch.randn(channels, 9, 11, 13, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("axis", ["S", "P", "L"])
+def test_slices_see_their_neighbours(axis: str) -> None:
+    plan = replace(FLAT, slice_axis=axis)
+    given = volume()
+    dim = "SPL".index(axis) + 1
+    result = apply_to_volume(lambda b: b, given, plan, -4.0, mirror=False)
+    assert result.shape == (3, 9, 11, 13)
+    torch.testing.assert_close(result[1:2], given)
+    n = given.shape[dim]
+    torch.testing.assert_close(
+        result[0:1].narrow(dim, 1, n - 1), given.narrow(dim, 0, n - 1)
+    )
+    torch.testing.assert_close(
+        result[2:3].narrow(dim, 0, n - 1), given.narrow(dim, 1, n - 1)
+    )
+    assert bool((result[0:1].narrow(dim, 0, 1) == -4).all())
+    assert bool((result[2:3].narrow(dim, n - 1, 1) == -4).all())
+
+
+def test_batches_fit_the_networks_strides_and_fill_is_the_background() -> None:
+    seen = []
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(batch)
+        return batch[:, :1]
+
+    apply_to_volume(network, volume(), FLAT, -4.0, mirror=False)
+    assert {tuple(b.shape[1:]) for b in seen} == {(3, 12, 14)}
+    assert bool((seen[0][:, :, 11:] == -4).all()) and bool((seen[0][..., 13:] == -4).all())
+
+
+@pytest.mark.parametrize("patch", [(6, 6, 6), (9, 11, 13), (16, 16, 16), (4, 16, 8)])
+def test_tiles_put_the_volume_together_again(patch: tuple[int, int, int]) -> None:
+    given = volume(2)
+    plan = replace(SOLID, patch_size=patch)
+    shapes = set()
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        shapes.add(tuple(batch.shape[2:]))
+        return 2 * batch
+
+    result = apply_to_volume(network, given, plan, 0.0, mirror=False)
+    torch.testing.assert_close(result, 2 * given)
+    assert shapes == {patch}
+
+
+@pytest.mark.parametrize("plan", [FLAT, SOLID])
+def test_mirroring_makes_the_result_symmetric(plan: Configuration) -> None:
+    """A network that marks one side gives both sides half."""
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        ramp = torch.arange(batch.shape[-1], dtype=torch.float32)
+        return batch[:, :1] * 0 + ramp
+
+    plan = replace(plan, patch_size=(9, 11, 13)) if plan.dimension == 3 else plan
+    given = torch.zeros(1, 9, 11, 13)
+    once = apply_to_volume(network, given, plan, 0.0, mirror=False)
+    both = apply_to_volume(network, given, plan, 0.0, mirror=True)
+    assert float(once[..., -1].mean()) == 12
+    torch.testing.assert_close(both, torch.full_like(both, 6.0))

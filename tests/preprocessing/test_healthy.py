@@ -1,0 +1,88 @@
+"""Preprocessing of healthy training cases."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disanat.errors import DatasetError
+from disanat.home import Home
+from disanat.io.cases import Case, find_cases
+from disanat.io.dataset import read_dataset
+from disanat.io.store import open_case, stored_cases
+from disanat.plans import Plans, load_json
+from disanat.preprocessing.healthy import preprocess_case, preprocess_dataset, read_case
+from disanat.preprocessing.normalisation import OUTSIDE
+
+NAME = "Dataset005_Mini"
+
+
+@pytest.fixture
+def plans(planned_home: Path) -> Plans:
+    return load_json(planned_home / "preprocessed" / NAME / "plans.json", Plans)
+
+
+def test_stored_cases_match_their_brains(planned_home: Path, miniature: Any) -> None:
+    """All are stored in different orientations; all come out the same way round."""
+    folder = planned_home / "preprocessed" / NAME / "2d"
+    assert stored_cases(folder) == [f"h{i}" for i in range(5)]
+    for number in range(3):
+        brain, stored = miniature.brain(number), open_case(folder, f"h{number}")
+        image, labels = stored.image[0], stored.labels[:]
+        where = np.nonzero(brain.labels)
+        box = tuple(slice(max(0, i.min() - 2), i.max() + 3) for i in where)
+        np.testing.assert_array_equal(labels, brain.labels[box])
+        np.testing.assert_array_equal(image[labels == 0], OUTSIDE)
+        inside = image[labels > 0]
+        assert abs(inside.mean()) < 0.1 and inside.std() == pytest.approx(1, abs=0.1)
+        assert np.corrcoef(inside, brain.image[box][labels > 0])[0, 1] > 0.999
+
+
+def test_another_spacing_keeps_the_brains_volume(planned_home: Path, plans: Plans) -> None:
+    raw = read_dataset(planned_home / "raw" / NAME)
+    case = raw.training_cases()[0]
+    finer = replace(plans.configuration("2d"), spacing=(8.0, 2.0, 3.0))
+    volumes = []
+    for configuration in (plans.configuration("2d"), finer):
+        stored = preprocess_case(case, raw.prior_path(case.name), plans, configuration)
+        volumes.append((stored.labels > 0).sum() * np.prod(configuration.spacing))
+        assert stored.image.shape[1:] == stored.labels.shape
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.03)
+
+
+def test_two_grids_and_a_missing_map_are_refused(
+    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
+) -> None:
+    image = miniature.brain(0).image
+    miniature.write(tmp_path / "a_0000.nii.gz", image)
+    miniature.write(tmp_path / "a_0001.nii.gz", image, (4.0, 4.0, 4.1))
+    [case] = find_cases(tmp_path)
+    with pytest.raises(DatasetError, match=r"a_0001.nii.gz and .*a_0000.nii.gz lie on different"):
+        read_case(case)
+    alone = Case("a", {0: case.channels[0]})
+    with pytest.raises(DatasetError, match=r"a_0000.nii.gz has no label map in priorsTr"):
+        preprocess_case(alone, None, plans, plans.configuration("2d"))
+    miniature.write(tmp_path / "prior.nii.gz", image[1:].astype(np.uint8))
+    with pytest.raises(DatasetError, match=r"prior.nii.gz lies on another grid than"):
+        preprocess_case(alone, tmp_path / "prior.nii.gz", plans, plans.configuration("2d"))
+
+
+def test_a_useless_case_is_left_out_but_enough_must_remain(
+    planned_home: Path, plans: Plans, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(planned_home / "raw", tmp_path / "raw")
+    images = tmp_path / "raw" / NAME / "imagesTr"
+    home, configuration = Home(tmp_path), plans.configuration("2d")
+    (images / "h0_0000.nii.gz").write_text("spoiled")
+    preprocess_dataset(home, NAME, plans, configuration, 0)
+    assert stored_cases(home.preprocessed / NAME / "2d") == ["h1", "h2", "h3", "h4"]
+    assert "h0_0000.nii.gz cannot be read" in caplog.text
+    for name in ("h1", "h2"):
+        (images / f"{name}_0000.nii.gz").write_text("spoiled")
+    with pytest.raises(DatasetError, match="Only 2 of 5 cases .*healthy cases are needed"):
+        preprocess_dataset(home, NAME, plans, configuration, 0)

@@ -1,0 +1,124 @@
+"""Rendered looks of a labelled brain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disanat.synthesis.lesions import Compartment, Lesion
+from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, render
+from disanat.tissues import THREE_CLASSES
+
+SPACING = (4.0, 4.0, 4.0)
+
+
+@pytest.fixture(scope="module")
+def brain(miniature: Any) -> Any:
+    return miniature.brain(0, bias=0.0)
+
+
+def standardised(brain: Any) -> np.ndarray:
+    inside = brain.image[brain.labels > 0]
+    return np.where(brain.labels > 0, (brain.image - inside.mean()) / inside.std(), -4).astype(
+        np.float32
+    )
+
+
+def look(brain: Any, seed: int, lesion: Lesion | None = None, **how: Any) -> Look:
+    real, labels = standardised(brain), how.pop("labels", brain.labels)
+    chosen = np.flatnonzero(labels)[::5]
+    sample = CaseSample(real.ravel()[chosen], labels.ravel()[chosen])
+    how = {"skull": False, "contrast": "any"} | how
+    rng = np.random.default_rng(seed)
+    return render(rng, labels, real, sample, lesion, THREE_CLASSES, SPACING, **how)
+
+
+def wet_ball(brain: Any, water: float = 0.4, t1_factor: float = 1.0) -> Lesion:
+    axes = [np.arange(n) - c for n, c in zip(brain.labels.shape, (23, 18, 27))]
+    distance = np.sqrt(sum(a**2 for a in np.meshgrid(*axes, indexing="ij")))
+    mask = (distance < 4) & (brain.labels == 3)
+    return Lesion((Compartment(mask.astype(np.float32), water, t1_factor),), mask)
+
+
+def effect(brain: Any, seed: int, lesion: Lesion, contrast: str) -> float:
+    """Median change by the lesion: the same seed draws the same look without it."""
+    with_it, without = (look(brain, seed, given, contrast=contrast) for given in (lesion, None))
+    far = ~lesion.mask & (lesion.compartments[0].weight == 0)
+    assert np.median(np.abs(with_it.image - without.image)[far]) < 1e-5
+    np.testing.assert_array_equal(with_it.healthy, without.healthy)
+    return float(np.median((with_it.image - without.image)[lesion.mask]))
+
+
+@pytest.mark.parametrize(
+    ("contrast", "water", "sign"),
+    [("t2", 0.4, 1), ("flair", 0.3, 1), ("t1_prepared", 0.4, -1), ("t1", 0.85, -1)],
+)
+def test_water_is_bright_in_t2_and_dark_in_t1(
+    brain: Any, contrast: str, water: float, sign: int
+) -> None:
+    lesion = wet_ball(brain, water)
+    changes = [sign * effect(brain, seed, lesion, contrast) for seed in range(8)]
+    assert min(changes) > 0.1 and np.median(changes) > 0.5, changes
+
+
+def test_contrast_agent_is_bright_in_t1(brain: Any) -> None:
+    lesion = wet_ball(brain, water=0.05, t1_factor=0.3)
+    assert min(effect(brain, seed, lesion, "t1") for seed in range(6)) > 0.5
+
+
+def test_a_lesion_in_the_real_t1_scan_is_dark(brain: Any) -> None:
+    assert effect(brain, 0, wet_ball(brain), "real") < -0.5
+
+
+@pytest.mark.parametrize("contrast", ["any", "real", "t2"])
+def test_the_same_seed_gives_the_same_look(brain: Any, contrast: str) -> None:
+    first, second = (look(brain, 7, contrast=contrast) for _ in range(2))
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.theta, second.theta)
+    assert np.abs(first.image - look(brain, 8, contrast=contrast).image).max() > 0.05
+
+
+@pytest.mark.parametrize("contrast", ["real", "t1", "t2", "flair"])
+def test_without_a_lesion_only_bias_noise_and_blur_part_image_and_healthy(
+    brain: Any, contrast: str
+) -> None:
+    for seed in range(5):
+        made = look(brain, seed, contrast=contrast)
+        shown = (brain.labels > 0) & (made.image > -4)
+        image, healthy = made.image[shown], made.healthy[shown]
+        assert np.corrcoef(image, healthy)[0, 1] > 0.6
+        assert np.median(np.abs(image - healthy - np.median(image - healthy))) < 0.7
+
+
+def test_theta_holds_the_medians_of_the_tissues(brain: Any) -> None:
+    for seed in range(4):
+        made = look(brain, seed, contrast="t2")
+        seen = [np.median(made.healthy[brain.labels == k]) for k in (1, 2, 3)]
+        np.testing.assert_allclose(made.theta[1:], seen[1:], atol=0.35)
+        assert made.theta[0] == made.theta.max()
+
+
+def test_looks_are_standardised_and_clipped(brain: Any) -> None:
+    for seed in range(10):
+        made = look(brain, seed)
+        inside = made.image[(brain.labels > 0) & (made.image > -4)]
+        assert abs(inside.mean()) < 0.6 and 0.5 < inside.std() < 1.7
+        assert made.image.min() == -4 and made.image.max() <= 6
+        assert made.image.dtype == made.healthy.dtype == np.float32
+        assert np.isfinite(made.image).all() and np.isfinite(made.theta).all()
+
+
+def test_the_skull_is_shown_only_if_asked_for(brain: Any) -> None:
+    labels = brain.labels.copy()
+    labels[2:4] = np.where(labels[2:4] == 0, EXTRACEREBRAL + 2, labels[2:4])
+    outside = labels >= EXTRACEREBRAL
+    far = outside & (np.arange(len(labels))[:, None, None] < 3)
+    shown = [
+        (look(brain, s, labels=labels, skull=True, contrast="t1").image[outside] > -4).mean()
+        for s in range(3)
+    ]
+    hidden = look(brain, 0, labels=labels, skull=False, contrast="t1")
+    assert min(shown) > 0.9 and (hidden.image[far] == -4).all()
+    assert (hidden.healthy[outside] == -4).all()

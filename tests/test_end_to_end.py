@@ -1,0 +1,352 @@
+"""The commands, one after the other, on a miniature dataset of simulated brains."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from disanat.io.images import read_labels, read_scan
+from disanat.plans import Plans, load_json
+
+ALL = ("phi", "anatomy", "edges", "brainmask")
+ENDINGS = ("", "_anomaly", "_brainmask", "_0000_phi", "_anatomy", "_edges")
+
+
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as handle:
+        return {row["case"]: row for row in csv.DictReader(handle)}
+
+
+def canonical(path: Path) -> np.ndarray:
+    """Axes S, P, L, by SimpleITK alone."""
+    return sitk.GetArrayFromImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS"))
+
+
+def names(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def home_flags(home: Path) -> tuple[Any, ...]:
+    return ("--home", home, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def flair(miniature: Any) -> dict[str, Any]:
+    thick = {"shape": (20, 48, 40), "spacing": (8.0, 4.0, 4.0)}
+    return {
+        "a": miniature.brain(100, "flair", lesion=True),
+        "b": miniature.brain(101, "flair", lesion=True, **thick),
+    }
+
+
+@pytest.fixture(scope="module")
+def folders(
+    flair: dict[str, Any], miniature: Any, trained_home: Path, tmp_path_factory: Any
+) -> tuple[Path, Path, Path]:
+    """Scans, what dal made of them, and the truth."""
+    base = tmp_path_factory.mktemp("folders")
+    scans, out, truth = base / "scans", base / "out", base / "truth"
+    how = {
+        "a": ("a_0000.nii.gz", "LAS", 12.0),
+        "b": ("b_0000.mha", "PSR", 0.0),
+    }
+    for case, (file, orientation, turn) in how.items():
+        brain = flair[case]
+        grid = (brain.spacing, orientation, turn)
+        miniature.write(scans / file, brain.image, *grid)
+        miniature.write(truth / f"{case}.nii.gz", brain.lesion.astype(np.uint8), *grid)
+    code = miniature.run(
+        "predict", "-i", scans, "-o", out, "-m", "dal", "--save", *ALL, *home_flags(trained_home)
+    )
+    assert code == 0
+    return scans, out, truth
+
+
+def test_every_case_has_its_files_and_nothing_is_left_over(
+    folders: tuple[Path, Path, Path],
+) -> None:
+    expected = {f"{c}{e}.nii.gz" for c in "ab" for e in ENDINGS}
+    assert names(folders[1]) == expected | {"predictions.csv", "prediction.json"}
+
+
+@pytest.mark.parametrize("file", ["a_0000.nii.gz", "b_0000.mha"])
+def test_outputs_lie_on_the_scans_own_grid(folders: tuple[Path, Path, Path], file: str) -> None:
+    scans, out, _ = folders
+    scan = sitk.ReadImage(str(scans / file))
+    for ending in ENDINGS:
+        made = sitk.ReadImage(str(out / f"{file[0]}{ending}.nii.gz"))
+        assert made.GetSize() == scan.GetSize()
+        np.testing.assert_allclose(made.GetSpacing(), scan.GetSpacing(), rtol=1e-6)
+        np.testing.assert_allclose(made.GetOrigin(), scan.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(made.GetDirection(), scan.GetDirection(), atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_mask_is_the_anomaly_map_at_the_stored_threshold(
+    folders: tuple[Path, Path, Path], flair: dict[str, Any], case: str
+) -> None:
+    _, out, _ = folders
+    threshold = json.loads((out / "prediction.json").read_text())["threshold"]
+    anomaly, mask = canonical(out / f"{case}_anomaly.nii.gz"), canonical(out / f"{case}.nii.gz")
+    brain = canonical(out / f"{case}_brainmask.nii.gz")
+    np.testing.assert_array_equal(mask > 0, (anomaly >= threshold) & (brain > 0))
+    assert anomaly.dtype == np.float32 and anomaly.min() == 0 and (anomaly[brain == 0] == 0).all()
+    assert set(np.unique(mask)) <= {0, 1}
+    truth = flair[case].labels > 0
+    assert 2 * (truth & (brain > 0)).sum() / (truth.sum() + brain.sum()) > 0.98
+    row = table(out)[case]
+    voxel_ml = np.prod(flair[case].spacing) / 1000
+    assert float(row["brain_volume_ml"]) == pytest.approx(brain.sum() * voxel_ml, abs=0.06)
+    assert float(row["lesion_volume_ml"]) == pytest.approx(mask.sum() * voxel_ml, abs=6e-4)
+    highest = np.sort(anomaly.ravel())[::-1]
+    score = highest[max(1, round(1.0 / voxel_ml)) - 1]
+    assert float(row["case_score"]) == pytest.approx(score, abs=1e-3)
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_the_pseudo_healthy_image_is_in_the_scans_own_units(
+    folders: tuple[Path, Path, Path], flair: dict[str, Any], case: str
+) -> None:
+    _, out, _ = folders
+    phi, scan = canonical(out / f"{case}_0000_phi.nii.gz"), flair[case].image
+    brain = canonical(out / f"{case}_brainmask.nii.gz") > 0
+    assert (phi[~brain] == 0).all()
+    assert scan.min() <= phi.min() and phi.max() <= scan.max()
+    assert phi[brain].std() > 0.05 * scan[brain].std()
+    anatomy = canonical(out / f"{case}_anatomy.nii.gz")
+    edges = canonical(out / f"{case}_edges.nii.gz")
+    assert set(np.unique(anatomy)) <= {0, 1, 2, 3}
+    assert ((edges == 0) | (edges == anatomy)).mean() > 0.999
+
+
+def test_the_table_of_predictions(folders: tuple[Path, Path, Path]) -> None:
+    rows = table(folders[1])
+    wanted = {"case", "status", "channels", "threshold", "brain_volume_ml", "lesion_volume_ml"}
+    assert list(rows) == ["a", "b"]
+    assert wanted | {"case_score", "seconds", "message"} <= set(rows["a"])
+    assert [r["status"] for r in rows.values()] == ["ok", "ok"]
+    assert all(r["channels"] == "0" and r["message"] == "" for r in rows.values())
+    facts = json.loads((folders[1] / "prediction.json").read_text())
+    assert facts["method"] == "dal" and facts["dataset"] == "Dataset005_Mini"
+    assert float(rows["a"]["threshold"]) == pytest.approx(facts["threshold"], abs=1e-4)
+
+
+def test_training_teaches_the_anatomy(trained_home: Path) -> None:
+    folder = trained_home / "results" / "Dataset005_Mini" / "dal__2d" / "fold_0"
+    lines = (folder / "training_log.txt").read_text().splitlines()
+    dice = [float(re.search(r"dice_anatomy ([\d.]+)", line)[1]) for line in lines]  # type: ignore[index]
+    assert len(dice) == 2 and dice[1] > dice[0]
+    assert {p.name for p in folder.iterdir()} >= {"model.json", "progress.png"}
+
+
+def test_evaluation_of_both_methods(
+    folders: tuple[Path, Path, Path],
+    miniature: Any,
+    trained_home: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scans, out, truth = folders
+    # With nothing named, the training that finished last is taken, which is threshold's.
+    last = tmp_path / "threshold"
+    with caplog.at_level("INFO"):
+        assert miniature.run("predict", "-i", scans, "-o", last, *home_flags(trained_home)) == 0
+    assert any("threshold__2d" in message for message in caplog.messages)
+    values = {}
+    for name, folder in {"dal": out, "threshold": last}.items():
+        written = tmp_path / f"evaluation_{name}"
+        assert miniature.run("evaluate", "-i", folder, "-l", truth, "-o", written) == 0
+        values[name] = json.loads((written / "evaluation.json").read_text())
+    assert (last / "a_0000_phi.nii.gz").exists() and not (last / "a_anatomy.nii.gz").exists()
+    # Nothing healthy is as bright. Of dal, two short epochs are too few to ask for more than order.
+    assert values["threshold"]["average_precision"]["mean"] > 0.99
+    assert 0 < values["dal"]["average_precision"]["mean"] <= 1
+    assert [case["lost_voxels"] for case in values["dal"]["cases"]] == [0, 0]
+
+
+@pytest.mark.parametrize("method", ["dal", "threshold"])
+def test_the_same_scan_permuted_and_flipped_gives_the_same_map(
+    miniature: Any, trained_home: Path, tmp_path: Path, flair: dict[str, Any], method: str
+) -> None:
+    stored = ("LPS", "PSR", "RAS", "LIA")
+    for name in stored:
+        miniature.write(tmp_path / "in" / f"{name}.nii.gz", flair["a"].image, orientation=name)
+    model = trained_home / "results" / "Dataset005_Mini" / f"{method}__2d" / "fold_0"
+    code = miniature.run(
+        "predict", "-i", tmp_path / "in", "-o", tmp_path / "out", "-m", model, "--device", "cpu"
+    )
+    assert code == 0
+    maps = [canonical(tmp_path / "out" / f"{name}_anomaly.nii.gz") for name in stored]
+    assert maps[0].std() > 0.1
+    for other in maps[1:]:
+        np.testing.assert_allclose(other, maps[0], atol=1e-4)
+
+
+def test_other_intensity_units_change_nothing_but_the_units(
+    miniature: Any, trained_home: Path, tmp_path: Path, flair: dict[str, Any]
+) -> None:
+    image = flair["a"].image
+    miniature.write(tmp_path / "in" / "plain.nii.gz", image)
+    miniature.write(tmp_path / "in" / "other.nii.gz", image * 16 - 512)
+    flags = ("-m", "dal", *home_flags(trained_home))
+    assert (
+        miniature.run("predict", "-i", tmp_path / "in", "-o", tmp_path / "out", *flags) == 0
+    )
+    out = tmp_path / "out"
+    anomaly = [canonical(out / f"{n}_anomaly.nii.gz") for n in ("plain", "other")]
+    phi = [canonical(out / f"{n}_0000_phi.nii.gz") for n in ("plain", "other")]
+    np.testing.assert_allclose(anomaly[1], anomaly[0], atol=2e-3)
+    np.testing.assert_allclose(phi[1], phi[0] * 16 - 512, atol=1.0)
+
+
+def test_a_bad_case_is_reported_and_the_others_are_predicted(
+    miniature: Any,
+    trained_home: Path,
+    tmp_path: Path,
+    flair: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image, scans, out = flair["a"].image, tmp_path / "in", tmp_path / "out"
+    miniature.write(scans / "good_0000.nii.gz", image)
+    miniature.write(scans / "later_0000.nii.gz", image)
+    broken = image.copy()
+    broken[20, 20, 20:23] = (np.nan, np.inf, -np.inf)
+    miniature.write(scans / "nan_0000.nii.gz", broken)
+    miniature.write(scans / "flat_0000.nii.gz", np.full_like(image, 7))
+    miniature.write(scans / "grids_0000.nii.gz", image)
+    miniature.write(scans / "grids_0001.nii.gz", image[:-2])
+    four = sitk.JoinSeries([sitk.GetImageFromArray(image)] * 2)
+    sitk.WriteImage(four, str(scans / "four_0000.nii.gz"))
+    (scans / "text_0000.nii.gz").write_text("this is no image")
+    whole = (scans / "good_0000.nii.gz").read_bytes()
+    (scans / "cut_0000.nii.gz").write_bytes(whole[: len(whole) // 2])
+    miniature.write(scans / "tiny_0000.nii.gz", image, (1.0, 1.0, 1.0))
+
+    flags = ("-m", "threshold", *home_flags(trained_home))
+    assert miniature.run("predict", "-i", scans, "-o", out, *flags) == 1
+    rows = table(out)
+    words = {
+        "nan": "nan_0000.nii.gz holds 3 voxels that are NaN or infinite",
+        "flat": "flat_0000.nii.gz has the same value in every voxel",
+        "grids": "different grids",
+        "four": "four_0000.nii.gz is not a single 3D image",
+        "text": "text_0000.nii.gz cannot be read as an image",
+        "cut": "cut_0000.nii.gz is cut short or damaged",
+        "tiny": "not plausible",
+    }
+    assert {c for c, r in rows.items() if r["status"] == "failed"} == set(words)
+    assert {c for c, r in rows.items() if r["status"] == "ok"} == {"good", "later"}
+    for case, text in words.items():
+        assert text in rows[case]["message"]
+        assert rows[case]["message"].endswith(".") and "\n" not in rows[case]["message"]
+    made = {f"{c}{e}.nii.gz" for c in ("good", "later") for e in ENDINGS[:4]}
+    assert names(out) == made | {"predictions.csv", "prediction.json"}
+    last = capsys.readouterr().err.rpartition("7 failed:")[2]
+    assert all(f"{case}: " in last for case in words)
+
+
+def one_sentence(capsys: pytest.CaptureFixture[str], *words: str) -> None:
+    error = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    assert len(error) == 1 and error[0].endswith(".")
+    assert all(word in error[0] for word in words), error[0]
+
+
+def test_an_empty_folder_is_refused(
+    miniature: Any, trained_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    out = tmp_path / "out"
+    flags = ("-o", out, *home_flags(trained_home))
+    assert miniature.run("predict", "-i", tmp_path / "in", *flags) == 2
+    one_sentence(capsys, str(tmp_path / "in"), "holds no image")
+    assert miniature.run("predict", "-i", tmp_path / "nowhere.nii.gz", *flags) == 2
+    one_sentence(capsys, "nowhere.nii.gz does not exist")
+    assert not out.exists()
+
+
+def test_wrong_names_are_refused_and_nothing_is_written(
+    miniature: Any, planned_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    before, common = names(home), home_flags(home)
+    miniature.write(tmp_path / "scan.nii.gz", miniature.brain(3).image)
+    put = ("-i", tmp_path / "scan.nii.gz", "-o", tmp_path / "out")
+    tries = [
+        (("predict", *put, *common), ("No model has been trained yet", str(home / "results"))),
+        (("predict", *put, "-d", "77", *common), ("no dataset '77'", "Dataset005_Mini")),
+        (("predict", *put, "-m", "magic", *common), ("'magic'", "dal, threshold")),
+        (("train", "-d", "77", *common), ("no dataset '77'", "Dataset005_Mini")),
+        (("train", "-d", "5", "-m", "magic", *common), ("'magic'", "dal, threshold")),
+        (("train", "-d", "5", "-c", "4d", *common), ("'4d'", "2d")),
+        (("train", "-d", "5", "-f", "9", *common), ("'9'", "0 to 4")),
+        (("train", "-d", "5", "--epochs", "0", *common), ("--epochs 0",)),
+        (("train", "-d", "5", "-np", "-1", *common), ("-np -1",)),
+        (("plan", "-d", "77", "--home", home), ("no dataset '77'", "Dataset005_Mini")),
+    ]
+    for arguments, words in tries:
+        assert miniature.run(*arguments) == 2, arguments
+        one_sentence(capsys, *words)
+    assert names(home) == before and not (tmp_path / "out").exists()
+
+
+def test_training_without_a_plan_is_refused(
+    miniature: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert miniature.run("train", *home_flags(tmp_path)) == 2
+    one_sentence(capsys, "No dataset has been planned yet", "disanat_plan_and_preprocess")
+    assert names(tmp_path) == set()
+
+
+def test_resuming_goes_on_after_the_last_finished_epoch(
+    miniature: Any, planned_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = {}
+    for name, runs in {"once": [(2,)], "twice": [(1,), (2, "--resume")]}.items():
+        home = tmp_path / name
+        shutil.copytree(planned_home, home)
+        miniature.shrink(home, 3)
+        for epochs in runs:
+            flags = ("-d", "5", "-np", 0, "--epochs", *epochs, *home_flags(home))
+            with caplog.at_level("INFO"):
+                assert miniature.run("train", *flags) == 0
+        folder = home / "results" / "Dataset005_Mini" / "dal__2d" / "fold_0"
+        logs[name] = (folder / "training_log.txt").read_text().splitlines()
+        assert json.loads((folder / "model.json").read_text())["facts"]["epochs"] == 2
+    assert "Going on after epoch 1." in caplog.messages
+    assert [line.split(" | ")[0] for line in logs["once"]] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split(" | ")[0] for line in logs["twice"]] == ["epoch 1/1", "epoch 2/2"]
+    # The learning rate's course depends on the number of epochs, so the losses only resemble.
+    first = [float(lines[0].split(" | ")[1].split()[1]) for lines in logs.values()]
+    assert first[0] == pytest.approx(first[1], rel=0.02)
+
+
+def test_blocks_in_3d_with_a_worker_process(
+    miniature: Any, planned_home: Path, tmp_path: Path, flair: dict[str, Any]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    assert miniature.run("plan", "-d", "5", "--home", home, "-np", 0, "-c", "3d_fullres") == 0
+    plans = load_json(home / "preprocessed" / "Dataset005_Mini" / "plans.json", Plans)
+    assert plans.configuration("3d_fullres").dimension == 3
+    assert set(plans.configurations) == {"2d", "3d_fullres"}
+    miniature.shrink(home, 2)
+    flags = ("-d", "5", "-c", "3d_fullres", "--epochs", 1, "-np", 1, *home_flags(home))
+    assert miniature.run("train", *flags) == 0
+    miniature.write(tmp_path / "one.nii.gz", flair["a"].image, orientation="RPS")
+    put = ("-i", tmp_path / "one.nii.gz", "-o", tmp_path / "out", "--home", home)
+    assert miniature.run("predict", *put) == 0
+    assert table(tmp_path / "out")["one"]["status"] == "ok"
+    anomaly = read_scan(tmp_path / "out" / "one_anomaly.nii.gz")
+    brain = read_labels(tmp_path / "out" / "one_brainmask.nii.gz").array > 0
+    assert anomaly.geometry.orientation == "RPS"
+    np.testing.assert_array_equal(anomaly.array[~brain], 0)
+    assert np.isfinite(anomaly.array).all() and anomaly.array[brain].std() > 0

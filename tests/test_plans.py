@@ -1,0 +1,59 @@
+"""Plans as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from disanat.errors import ModelError, PlanError
+from disanat.plans import Configuration, Decision, NetworkPlan, Plans, load_json, save_json
+
+
+def network() -> NetworkPlan:
+    return NetworkPlan((8, 16), ((1, 1), (2, 2)), ((3, 3), (3, 3)))
+
+
+@pytest.fixture
+def plans() -> Plans:
+    two = Configuration(
+        "2d", 2, (2.0, 1.0, 1.5), "S", 1, (32, 24), 4, network(), network(), 8, 3.0, 10, 5, 1e-3, 0.5
+    )  # fmt: skip
+    return Plans(
+        "Dataset005_IXI", ("T1",), ("csf", "grey", "white"), "labels", {"white": (2, 41)},
+        True, "cpu", 8.0, {"2d": two}, "2d", (replace(two, name="2d_rung1", batch_size=2),),
+        (Decision("a", "b", "c"),),
+    )  # fmt: skip
+
+
+def test_round_trip(plans: Plans, tmp_path: Path) -> None:
+    save_json(plans, tmp_path / "plans.json")
+    assert load_json(tmp_path / "plans.json", Plans) == plans
+
+
+def test_configurations_and_rungs_by_name(plans: Plans) -> None:
+    assert plans.configuration().name == "2d"
+    assert plans.configuration("2d_rung1").batch_size == 2
+    with pytest.raises(PlanError, match="no configuration '3d_fullres': use 2d, 2d_rung1, or"):
+        plans.configuration("3d_fullres")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema_version": 99}, "schema version 99"),
+        ({"surprise": 1}, "surprise"),
+        ({"device": "tpu"}, "device"),
+        ({"memory_gb": "much"}, "memory_gb"),
+    ],
+)
+def test_damaged_plans_are_refused(
+    plans: Plans, tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    path = tmp_path / "plans.json"
+    save_json(plans, path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelError, match=f"plans.json is not a valid Plans .*{words}"):
+        load_json(path, Plans, ModelError)

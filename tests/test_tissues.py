@@ -1,0 +1,46 @@
+"""Tissue classes and numberings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from disanat.errors import DatasetError
+from disanat.tissues import (
+    EIGHT_CLASSES,
+    NUMBERINGS,
+    THREE_CLASSES,
+    class_kinds,
+    remap_labels,
+    scheme_by_names,
+)
+
+
+def test_freesurfers_lesions_become_white_matter() -> None:
+    numbers = np.array([0, 2, 25, 57, 3, 24, 4, 16, 8, 7, 10, 30, 501])
+    remapped = remap_labels(numbers, NUMBERINGS["freesurfer"], EIGHT_CLASSES)
+    assert remapped.tolist() == [0, 4, 4, 4, 3, 1, 2, 8, 6, 7, 5, 0, 0]
+    assert remapped.dtype == np.uint8
+
+
+def test_dlmuse_by_its_ranges() -> None:
+    numbers = np.array([1, 46, 4, 52, 100, 207, 208, 81, 95, 96, 35, 38, 40, 23, 76])
+    remapped = remap_labels(numbers, NUMBERINGS["dlmuse"], EIGHT_CLASSES)
+    assert remapped.tolist() == [1, 1, 2, 2, 3, 3, 0, 4, 4, 0, 8, 6, 7, 5, 5]
+
+
+@pytest.mark.parametrize("name", ["dlmuse", "freesurfer"])
+def test_no_number_belongs_to_two_classes(name: str) -> None:
+    numbers = [n for group in NUMBERINGS[name].values() for n in group]
+    assert len(numbers) == len(set(numbers))
+    assert set(NUMBERINGS[name]) == {c.name for c in EIGHT_CLASSES}
+
+
+def test_schemes_kinds_and_unknown_names() -> None:
+    assert class_kinds(EIGHT_CLASSES, "csf") == (1, 2)
+    assert class_kinds(EIGHT_CLASSES, "white") == (4, 7, 8)
+    assert scheme_by_names(["csf", "grey", "white"]) is THREE_CLASSES
+    with pytest.raises(DatasetError, match="Unknown tissue classes white, grey"):
+        scheme_by_names(["white", "grey"])
+    with pytest.raises(DatasetError, match="fat in dataset.json are unknown: use csf"):
+        remap_labels(np.zeros(2, int), {"fat": (1,)}, THREE_CLASSES)
