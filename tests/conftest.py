@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -213,8 +214,7 @@ def planned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_home(planned_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with dal trained for 2 epochs of 40 steps and, after it, threshold; not to be changed."""
-    import shutil
+    """A home with dal trained for 2 epochs of 40 steps, then threshold; not to be changed."""
 
     def build(home: Path) -> None:
         shutil.copytree(planned_home, home, dirs_exist_ok=True)

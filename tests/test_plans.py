@@ -19,7 +19,8 @@ def network() -> NetworkPlan:
 @pytest.fixture
 def plans() -> Plans:
     two = Configuration(
-        "2d", 2, (2.0, 1.0, 1.5), "S", 1, (32, 24), 4, network(), network(), 8, 3.0, 10, 5, 1e-3, 0.5
+        "2d", 2, (2.0, 1.0, 1.5), "S", 1, (32, 24), 4, network(), network(), 8, 3.0, 10, 5,
+        1e-3, 0.5,
     )  # fmt: skip
     return Plans(
         "Dataset005_IXI", ("T1",), ("csf", "grey", "white"), "labels", {"white": (2, 41)},

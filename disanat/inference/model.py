@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from cattrs import BaseValidationError
 
 from disanat.errors import ModelError
 from disanat.home import Home, read_json, write_json
@@ -76,7 +77,7 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
         configuration = from_dict(data["configuration"], Configuration)
         calibration = Calibration(**data["calibration"])
         kind = get_method(data["method"])
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+    except (BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as cause:
         raise ModelError(f"{source} is damaged ({cause}): {_REMEDY}.") from cause
     method = kind(plans, configuration)
     networks = method.networks()

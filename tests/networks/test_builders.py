@@ -40,7 +40,12 @@ def test_decoder_learns_from_theta_and_anatomy() -> None:
     anatomy = torch.rand(2, 4, 6, 6).softmax(1).requires_grad_()
     theta = torch.randn(2, 3, requires_grad=True)
     decoder(anatomy, theta, -4.0).square().sum().backward()
-    for tensor in (anatomy.grad, theta.grad, decoder.film[0].weight.grad, decoder.first.weight.grad):
+    for tensor in (
+        anatomy.grad,
+        theta.grad,
+        decoder.film[0].weight.grad,
+        decoder.first.weight.grad,
+    ):
         assert tensor is not None and float(tensor.abs().sum()) > 0
 
 

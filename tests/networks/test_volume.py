@@ -30,12 +30,8 @@ def test_slices_see_their_neighbours(axis: str) -> None:
     assert result.shape == (3, 9, 11, 13)
     torch.testing.assert_close(result[1:2], given)
     n = given.shape[dim]
-    torch.testing.assert_close(
-        result[0:1].narrow(dim, 1, n - 1), given.narrow(dim, 0, n - 1)
-    )
-    torch.testing.assert_close(
-        result[2:3].narrow(dim, 0, n - 1), given.narrow(dim, 1, n - 1)
-    )
+    torch.testing.assert_close(result[0:1].narrow(dim, 1, n - 1), given.narrow(dim, 0, n - 1))
+    torch.testing.assert_close(result[2:3].narrow(dim, 0, n - 1), given.narrow(dim, 1, n - 1))
     assert bool((result[0:1].narrow(dim, 0, 1) == -4).all())
     assert bool((result[2:3].narrow(dim, n - 1, 1) == -4).all())
 

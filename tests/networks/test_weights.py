@@ -42,6 +42,7 @@ class Harmful:
         return os.mkdir, (str(self.target),)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("writer", ["torch", "pickle"])
 def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, writer: str) -> None:
     path, trace = tmp_path / "x.pt", tmp_path / "trace"

@@ -32,7 +32,7 @@ def write(path: Path, seed: int = 0, spacing: float = 5.0) -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     folder = tmp_path / "raw" / "Dataset007_Small"
-    for number in range(3):
+    for number in range(4):
         write(folder / "imagesTr" / f"c{number}_0000.nii.gz", number)
     (folder / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
     return tmp_path
@@ -109,13 +109,13 @@ def test_explain_prints_the_last_plan_and_does_nothing_else(
 
 def test_verify_writes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(home, "-d", "7", "--verify") == 0
-    assert "all 3 cases can be used" in capsys.readouterr().out
+    assert "all 4 cases can be used" in capsys.readouterr().out
     write(home / "raw/Dataset007_Small/imagesTr/c1_0001.nii.gz", spacing=4.0)
     declared = '{"channel_names": {"0": "T1", "1": "T2"}}'
     (home / "raw/Dataset007_Small/dataset.json").write_text(declared)
     assert run(home, "-d", "7", "--verify") == 2
     out = capsys.readouterr().out
-    assert "another grid" in " ".join(out.split()) and "1 of 3 cases cannot be used" in out
+    assert "another grid" in " ".join(out.split()) and "1 of 4 cases cannot be used" in out
     assert not (home / "preprocessed").exists()
 
 

@@ -81,5 +81,3 @@ def test_a_label_map_wins_over_the_background(miniature: Any) -> None:
     assert dice(mask, prior > 0) > 0.9 and mask[prior > 0].all()
     without = healthy_brain_mask(brain.image, SPACING, np.zeros_like(prior))
     assert dice(without, brain.labels > 0) > 0.99
-
-

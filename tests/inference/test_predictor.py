@@ -1,0 +1,136 @@
+"""Prediction of cases from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import disanat
+from disanat.errors import DatasetError, ImageError
+from disanat.inference.folder import predict_folder
+from disanat.inference.predictor import Predictor, case_score, select_channels
+from disanat.inference.preparation import prepare_case
+from disanat.io.cases import Case
+from disanat.io.images import read_scan
+from disanat.preprocessing.normalisation import OUTSIDE
+
+
+@pytest.fixture
+def predictor(trained_home: Path) -> Predictor:
+    folder = trained_home / "results" / "Dataset005_Mini" / "threshold__2d" / "fold_0"
+    return disanat.Predictor.from_folder(folder)
+
+
+def none(image: np.ndarray) -> None:
+    return None
+
+
+def test_preparation_crops_standardises_and_finds_the_way_back(
+    miniature: Any, tmp_path: Path
+) -> None:
+    brain = miniature.brain(3)
+    miniature.write(tmp_path / "x.nii.gz", brain.image)
+    scan = read_scan(tmp_path / "x.nii.gz")
+    prepared = prepare_case({2: scan}, (2.0, 4.0, 5.0), none)
+    channel, inside = prepared.channels[2], prepared.brain
+    assert (inside == (brain.labels > 0)).mean() > 0.999
+    assert channel.native.shape == prepared.brain[prepared.box].shape
+    expected = [round(n * 4 / t) for n, t in zip(channel.native.shape, (2.0, 4.0, 5.0))]
+    assert list(channel.image.shape) == expected == list(channel.brain.shape)
+    assert (channel.image[~channel.brain] == OUTSIDE).all()
+    assert (channel.native[~channel.native_brain] == OUTSIDE).all()
+    volumes = channel.brain.sum() * 2.0 * 4 * 5, inside.sum() * 64.0
+    assert volumes[0] == pytest.approx(volumes[1], rel=0.02)
+    back = prepared.whole(prepared.scales[2].restore(channel.native), 0.0)
+    within = inside & (prepared.whole(channel.native, 0.0) > -4)
+    np.testing.assert_allclose(back[within], brain.image[within], rtol=1e-4, atol=1e-2)
+    assert prepared.background == {2: 0.0}
+    assert prepared.brain_ml == pytest.approx(inside.sum() * 0.064)
+
+
+def test_an_implausible_brain_is_refused(miniature: Any, tmp_path: Path) -> None:
+    miniature.write(tmp_path / "x.nii.gz", miniature.brain(3).image, (1.0, 1.0, 1.0))
+    with pytest.raises(ImageError, match=r"x.nii.gz seems to show a brain of \d+ mL"):
+        prepare_case({0: read_scan(tmp_path / "x.nii.gz")}, (1.0, 1.0, 1.0), none)
+
+
+def test_a_whole_head_is_masked_by_the_method(miniature: Any, tmp_path: Path) -> None:
+    """The method's mask, at the plan's spacing, comes back on the scan's grid."""
+    brain = miniature.brain(3)
+    noise = np.abs(np.random.default_rng(0).normal(0, 3, brain.image.shape))
+    miniature.write(tmp_path / "x.nii.gz", np.where(brain.labels > 0, brain.image, noise))
+    asked = []
+
+    def from_labels(image: np.ndarray) -> np.ndarray:
+        asked.append(image.shape)
+        return brain.labels[::2] > 0
+
+    prepared = prepare_case({0: read_scan(tmp_path / "x.nii.gz")}, (8.0, 4.0, 4.0), from_labels)
+    assert asked == [(20, 48, 40)]
+    truth = brain.labels > 0
+    overlap = 2 * (prepared.brain & truth).sum() / (prepared.brain.sum() + truth.sum())
+    assert overlap > 0.93
+
+
+def test_predict_takes_a_path(predictor: Predictor, miniature: Any, tmp_path: Path) -> None:
+    brain = miniature.brain(7, "flair", lesion=True)
+    miniature.write(tmp_path / "x.mha", brain.image, orientation="PSR")
+    prediction = predictor.predict(str(tmp_path / "x.mha"))
+    assert prediction.mask.shape == brain.labels.shape
+    top = prediction.anomaly >= np.sort(prediction.anomaly[brain.lesion])[0]
+    assert 2 * (top & brain.lesion).sum() / (top.sum() + brain.lesion.sum()) > 0.95
+    assert prediction.lesion_ml == pytest.approx(prediction.mask.sum() * 0.064)
+    with pytest.raises(ImageError, match="nowhere.nii does not exist"):
+        predictor.predict("nowhere.nii")
+
+
+def test_channels_are_averaged(predictor: Predictor, miniature: Any, tmp_path: Path) -> None:
+    for channel, look in enumerate(("t1", "flair")):
+        brain = miniature.brain(8, look, lesion=True)
+        miniature.write(tmp_path / f"x_000{channel}.nii.gz", brain.image)
+    files = {k: tmp_path / f"x_000{k}.nii.gz" for k in (0, 1)}
+    alone = [predictor.predict_case(Case("x", {k: files[k]})).anomaly for k in (0, 1)]
+    both = predictor.predict_case(Case("x", files))
+    np.testing.assert_allclose(both.anomaly, np.mean(alone, 0), atol=1e-5)
+    assert set(both.phi) == {0, 1}
+    both.save(tmp_path / "out", "x")
+    assert (tmp_path / "out" / "x_0001_phi.nii.gz").exists()
+
+
+def test_case_score_is_the_level_of_the_worst_millilitre() -> None:
+    anomaly = np.arange(1000.0)
+    assert case_score(anomaly, 0.1) == 990
+    assert case_score(anomaly, 5.0) == 999
+    assert case_score(anomaly[:3], 0.01) == 0
+    assert case_score(np.array([]), 0.1) == 0
+
+
+def test_channels_can_be_chosen() -> None:
+    cases = [Case("a", {0: Path("a0"), 2: Path("a2")}), Case("b", {1: Path("b1")})]
+    kept = select_channels(cases, [2])
+    assert [dict(c.channels) for c in kept] == [{2: Path("a2")}, {}]
+    assert select_channels(cases, None) == cases
+    with pytest.raises(DatasetError, match="No case has a channel 7: .*0, 1, 2"):
+        select_channels(cases, [7])
+
+
+def test_a_case_without_the_chosen_channel_fails_alone(
+    predictor: Predictor, miniature: Any, tmp_path: Path
+) -> None:
+    image = miniature.brain(9).image
+    miniature.write(tmp_path / "in" / "a_0000.nii.gz", image)
+    miniature.write(tmp_path / "in" / "b_0001.nii.gz", image)
+    rows = predict_folder(predictor, tmp_path / "in", tmp_path / "out", channels=[1])
+    assert [(r.case, r.status, r.channels) for r in rows] == [("a", "failed", ""), ("b", "ok", "1")]
+    assert "Case a has none of the channels" in rows[0].message
+    assert not list((tmp_path / "out").glob("a*.nii.gz"))
+
+
+def test_input_and_output_must_differ(predictor: Predictor, miniature: Any, tmp_path: Path) -> None:
+    miniature.write(tmp_path / "a.nii.gz", miniature.brain(9).image)
+    with pytest.raises(DatasetError, match="is the input folder: give another"):
+        predict_folder(predictor, tmp_path, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.nii.gz"]

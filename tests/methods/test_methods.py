@@ -1,0 +1,185 @@
+"""Methods: registry, baseline, and properties of dal that hold at any constants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from disanat.errors import ModelError
+from disanat.methods.dal import losses
+from disanat.methods.dal.method import DisentangledAnatomy
+from disanat.methods.interface import PreparedChannel
+from disanat.methods.registry import get_method, method_names
+from disanat.methods.threshold import IntensityThreshold
+from disanat.plans import Plans, load_json
+from disanat.preprocessing.normalisation import OUTSIDE
+
+SPACING = (4.0, 4.0, 4.0)
+
+
+@pytest.fixture
+def plans(planned_home: Path) -> Plans:
+    return load_json(planned_home / "preprocessed" / "Dataset005_Mini" / "plans.json", Plans)
+
+
+def channel(image: np.ndarray, brain: np.ndarray) -> PreparedChannel:
+    shown = np.where(brain, image, OUTSIDE).astype(np.float32)
+    return PreparedChannel(shown, brain, SPACING, shown, brain, SPACING)
+
+
+def test_registry() -> None:
+    assert method_names()[:2] == ("dal", "threshold")
+    assert get_method("dal") is DisentangledAnatomy
+    with pytest.raises(ModelError, match="no method 'vae': use one of dal, threshold"):
+        get_method("vae")
+
+
+def test_threshold_scores_by_rank_within_the_brain(plans: Plans) -> None:
+    rng = np.random.default_rng(0)
+    image, brain = rng.normal(size=(8, 9, 10)), np.zeros((8, 9, 10), bool)
+    brain[2:6, 2:7, 2:8] = True
+    method = IntensityThreshold(plans, plans.configuration("2d"))
+    [result] = method.predict([channel(image, brain)])
+    order = np.argsort(image[brain])
+    np.testing.assert_allclose(result.score[brain][order], np.arange(120) / 120, atol=1e-6)
+    assert (result.phi[brain] == np.float32(np.median(image[brain].astype(np.float32)))).all()
+    [curved] = method.predict([channel(np.exp(image), brain)])
+    np.testing.assert_array_equal(curved.score[brain], result.score[brain])
+
+
+def batch(plans: Plans, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 4, (2, 1, 16, 16), generator=generator).repeat(1, 2, 1, 1)
+    labels = labels.flatten(0, 1)
+    seen = 2 * plans.configuration("2d").context_slices + 1
+    return {
+        "image": torch.randn(4, seen, 16, 16, generator=generator),
+        "labels": labels,
+        "lesion": (torch.rand(4, 16, 16, generator=generator) < 0.1).float(),
+        "healthy": torch.randn(4, 1, 16, 16, generator=generator),
+        "theta": torch.randn(4, 3, generator=generator),
+    }
+
+
+def test_losses_reach_every_network_and_fall(plans: Plans) -> None:
+    torch.manual_seed(0)
+    method = DisentangledAnatomy(plans, plans.configuration("2d"))
+    networks, given = method.networks(), batch(plans)
+    optimiser = torch.optim.AdamW(networks.parameters(), 3e-3)
+    totals = []
+    for step in range(15):
+        total = torch.stack(list(method.losses(given).values())).sum()
+        optimiser.zero_grad()
+        total.backward()
+        if step == 1:  # at step 0 the decoder's last layer is 0 and passes nothing on
+            for name, network in networks.items():
+                parts = [p.grad.abs().sum() for p in network.parameters() if p.grad is not None]
+                assert float(torch.stack(parts).sum()) > 0, name
+        optimiser.step()
+        totals.append(total.item())
+    assert totals[-1] < 0.9 * totals[0]
+    with torch.no_grad():
+        figures = method.validate(given)
+    assert {"error", "dice_anatomy", "dice_restored"} <= set(figures)
+    assert all(np.isfinite(v) for v in figures.values())
+
+
+def test_the_painting_gradient_passes_the_onehot_into_the_encoder(plans: Plans) -> None:
+    torch.manual_seed(0)
+    method = DisentangledAnatomy(plans, plans.configuration("2d"))
+    torch.nn.init.normal_(method.decoder.last.weight)
+    method.losses(batch(plans))["painting"].backward()
+    for network in (method.encoder, method.restorer, method.decoder):
+        parts = [p.grad.abs().sum() for p in network.parameters() if p.grad is not None]
+        assert float(torch.stack(parts).sum()) > 0
+
+
+def test_only_edges_reach_the_restoration(plans: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the restorer gets is 0 deep inside every region."""
+    torch.manual_seed(0)
+    method = DisentangledAnatomy(plans, plans.configuration("2d"))
+    logits = torch.zeros(4, 16, 16)
+    logits[0], logits[3, 3:13, 3:13] = 1.0, 5.0
+    seen = []
+    body = method.restorer.forward
+    monkeypatch.setattr(method.restorer, "forward", lambda e: seen.append(e) or body(e))
+    method._restore(logits[:, None].repeat(1, 3, 1, 1))
+    inside = method.edge_width + 3
+    assert seen and all(not e[..., inside:-inside, inside:-inside].any() for e in seen)
+    assert all(bool(e[:, 3].any()) for e in seen)
+
+
+def test_prediction_has_the_native_shape_and_channels_share_one_anatomy(plans: Plans) -> None:
+    torch.manual_seed(0)
+    method = DisentangledAnatomy(plans, plans.configuration("2d"))
+    method.networks().eval()
+    rng = np.random.default_rng(0)
+    brain = np.zeros((10, 16, 20), bool)
+    brain[2:8, 2:14, 2:18] = True
+    native_brain = brain.repeat(2, 0)
+    parts = []
+    for _ in range(2):
+        image = np.where(brain, rng.normal(size=brain.shape), OUTSIDE).astype(np.float32)
+        parts.append(
+            PreparedChannel(
+                image, brain, SPACING, image.repeat(2, 0), native_brain, (2.0, 4.0, 4.0)
+            )
+        )
+    results = method.predict(parts)
+    for result in results:
+        assert result.score.shape == result.phi.shape == native_brain.shape
+        assert np.isfinite(result.score).all() and np.isfinite(result.phi).all()
+        assert (result.phi[~native_brain] == OUTSIDE).all()
+        assert result.contrast in ("t1", "t2", "flair")
+    assert results[0].anatomy is not None and results[0].edges is not None
+    np.testing.assert_array_equal(results[0].anatomy, results[1].anatomy)
+    again = method.predict(parts)
+    np.testing.assert_array_equal(again[0].score, results[0].score)
+
+
+def test_anatomy_and_lesion_losses() -> None:
+    labels = torch.randint(0, 3, (2, 8, 8), generator=torch.Generator().manual_seed(0))
+    truth = torch.nn.functional.one_hot(labels, 3).movedim(-1, 1).float()
+    assert float(losses.anatomy_loss(40 * truth, labels)) < 1e-3
+    assert float(losses.anatomy_loss(-40 * truth, labels)) > 5
+    mask = (labels == 1).float()
+    assert float(losses.lesion_loss(80 * mask - 40, mask)) < 1e-2
+    assert float(losses.lesion_loss(40 - 80 * mask, mask)) > 5
+
+
+def test_pairs() -> None:
+    items = torch.arange(6.0).reshape(6, 1)
+    assert losses.swap_pairs(items).ravel().tolist() == [1, 0, 3, 2, 5, 4]
+    same = torch.randn(2, 3, 4, 4).repeat_interleave(2, 0)
+    assert float(losses.pair_disagreement(same)) == 0
+    apart = torch.stack([40 * torch.eye(3)[0], 40 * torch.eye(3)[1]])[..., None, None]
+    assert float(losses.pair_disagreement(apart)) == pytest.approx(2.0)
+
+
+def test_painting_loss_counts_the_brain_alone() -> None:
+    brain = torch.zeros(1, 1, 4, 4)
+    brain[..., :2] = 1
+    painted = torch.where(brain > 0, 0.5, 100.0)
+    assert float(losses.painting_loss(painted, torch.zeros_like(brain), brain)) == 0.5
+    assert float(losses.painting_loss(painted, painted, 0 * brain)) == 0
+
+
+def test_a_miniature_brain_is_seen_by_the_trained_model(trained_home: Path, miniature: Any) -> None:
+    """Healthy brains differ less from their own calibration than brains with a lesion."""
+    from disanat.home import Home
+    from disanat.inference.model import find_model, load_model
+
+    model = load_model(find_model(Home(trained_home), "threshold"))
+    scores = []
+    for lesion in (False, True):
+        brain = miniature.brain(50, "flair", lesion=lesion, noise=1.0)
+        inside = brain.labels > 0
+        image = (brain.image - brain.image[inside].mean()) / brain.image[inside].std()
+        [result] = model.method.predict([channel(image, inside)])
+        scores.append(result.score)
+    truth = miniature.brain(50, "flair", lesion=True).lesion
+    assert np.median(scores[1][truth]) > 0.98 > 0.9 > np.median(scores[0][truth])

@@ -1,0 +1,93 @@
+"""From scores to their rarity in healthy brains, and the threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from disanat.errors import ModelError
+from disanat.scoring.calibration import Calibration, choose_threshold, dice_curve, fit_table
+
+
+def calibration(scores: np.ndarray) -> Calibration:
+    return Calibration({"t1": fit_table(scores)}, 2.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("spread", ["normal", "exponential", "ties"])
+def test_healthy_scores_are_as_rare_as_they_are_said_to_be(spread: str) -> None:
+    rng = np.random.default_rng(0)
+    draw = {
+        "normal": lambda: rng.normal(3, 2, 200_000),
+        "exponential": lambda: rng.exponential(5, 200_000),
+        "ties": lambda: np.maximum(rng.normal(0, 1, 200_000), 0),
+    }[spread]
+    rarity = calibration(draw())(draw(), "t1")
+    assert rarity.dtype == np.float32 and rarity.min() >= 0
+    for level in (0.5, 1.0, 2.0, 3.0):
+        assert np.log10((rarity >= level).mean()) == pytest.approx(-level, abs=0.12)
+
+
+def test_p_values_are_uniform() -> None:
+    rng = np.random.default_rng(1)
+    p = 10.0 ** -calibration(rng.normal(size=100_000))(rng.normal(size=100_000), "t1")
+    # The first step of the table, p from 0.8 to 1, is one straight line.
+    counts, _ = np.histogram(p, 8, (0, 0.8))
+    np.testing.assert_allclose(counts / p.size, 0.1, atol=0.012)
+
+
+def test_it_is_monotone_and_goes_on_beyond_the_tail() -> None:
+    scores = np.random.default_rng(2).normal(size=50_000)
+    rarity = calibration(scores)
+    steps = rarity(np.linspace(-6, 40, 2000), "t1")
+    assert (np.diff(steps) >= 0).all()
+    beyond = rarity(np.linspace(scores.max() + 0.1, 40, 50), "t1")
+    assert (np.diff(beyond) > 0).all() and np.isfinite(beyond).all()
+    np.testing.assert_allclose(np.diff(beyond), np.diff(beyond)[0], rtol=1e-2)
+    assert len(rarity.tables["t1"]) == 1 + int(10 * np.log10(50_000 / 10))
+
+
+def test_another_contrast_takes_the_table_there_is_and_none_is_an_error() -> None:
+    some = calibration(np.arange(1000.0))
+    assert some.table("flair") == some.table("t1")
+    with pytest.raises(ModelError, match="holds no calibration"):
+        Calibration({}, 2.0, 0.0, 0.0)(np.zeros(3), "t1")
+
+
+def test_dice_curve_against_its_definition() -> None:
+    rng = np.random.default_rng(3)
+    score, truth = rng.normal(size=500), rng.random(500) < 0.2
+    score[truth] += 1
+    thresholds = np.array([-9.0, 0.0, 0.7, 9.0])
+    expected = [
+        2 * ((score >= t) & truth).sum() / ((score >= t).sum() + truth.sum()) for t in thresholds
+    ]
+    np.testing.assert_allclose(dice_curve(score, truth, thresholds), expected)
+
+
+@pytest.mark.parametrize("most_ml", [1.0, 0.1])
+def test_the_threshold_keeps_healthy_brains_clean(most_ml: float) -> None:
+    """Voxels of 0.01 mL; lesions overlap with a tail of healthy scores."""
+    rng = np.random.default_rng(4)
+    healthy = [rng.exponential(1.0, 20_000) for _ in range(5)]
+    lesions = []
+    for _ in range(5):
+        score, truth = rng.exponential(1.0, 20_000), np.zeros(20_000, bool)
+        score[:4000], truth[:4000] = rng.normal(3, 1, 4000), True
+        lesions.append((score, truth))
+    threshold, figures = choose_threshold(healthy, lesions, 0.01, most_ml)
+    volumes = [(h >= threshold).sum() * 0.01 for h in healthy]
+    assert figures["false_positives_ml"] <= most_ml
+    assert figures["false_positives_ml"] == pytest.approx(np.median(volumes))
+    dice = [dice_curve(s, t, np.array([threshold]))[0] for s, t in lesions]
+    assert figures["dice"] == pytest.approx(np.mean(dice))
+    # The rule binds here: a little lower, and too much would be found in healthy brains.
+    assert np.median([(h >= threshold - 0.06).sum() * 0.01 for h in healthy]) > most_ml
+
+
+def test_the_best_dice_wins_where_healthy_brains_are_clean_anyway() -> None:
+    rng = np.random.default_rng(5)
+    healthy = [rng.uniform(0, 1, 1000)]
+    score = np.r_[rng.uniform(0, 1, 900), rng.uniform(3, 4, 100)]
+    truth = np.r_[np.zeros(900, bool), np.ones(100, bool)]
+    threshold, figures = choose_threshold(healthy, [(score, truth)], 0.001)
+    assert 1 <= threshold <= 3.01 and figures == {"false_positives_ml": 0.0, "dice": 1.0}

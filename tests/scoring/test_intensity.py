@@ -1,0 +1,97 @@
+"""The imaging code and the bias of a scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disanat.scoring.intensity import contrast_kind, fit_imaging
+from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES
+
+SPACING = (4.0, 4.0, 4.0)
+
+
+def onehot(labels: np.ndarray) -> np.ndarray:
+    return np.moveaxis(np.eye(4, dtype=np.float32)[labels], -1, 0)
+
+
+def painted(labels: np.ndarray, medians: tuple[float, ...], noise: float = 0.15) -> np.ndarray:
+    scatter = np.random.default_rng(0).normal(0, noise, labels.shape)
+    return (np.array([-4.0, *medians])[labels] + scatter * (labels > 0)).astype(np.float32)
+
+
+def test_medians_and_scales_without_bias(miniature: Any) -> None:
+    labels = miniature.brain(0).labels
+    q = onehot(labels)
+    fit = fit_imaging(painted(labels, (-1.5, 0.0, 1.0)), q, q, SPACING, THREE_CLASSES)
+    np.testing.assert_allclose(fit.median, [-1.5, 0.0, 1.0], atol=0.03)
+    np.testing.assert_allclose(fit.scale, 0.15, rtol=0.15)
+    assert np.abs(fit.bias[labels > 0]).max() < 0.1
+
+
+def test_a_lesion_that_fills_a_tenth_pulls_nothing(miniature: Any) -> None:
+    labels = miniature.brain(0).labels
+    image, q = painted(labels, (-1.5, 0.0, 1.0)), onehot(labels)
+    place = np.argwhere(labels == 3)
+    far = np.linalg.norm(place - place[0], axis=1)
+    lesion = place[far <= np.quantile(far, 0.1 * (labels > 0).sum() / len(place))]
+    image[tuple(lesion.T)] = 4.5
+    assert len(lesion) / (labels > 0).sum() == pytest.approx(0.1, abs=0.02)
+    fit = fit_imaging(image, q, q, SPACING, THREE_CLASSES)
+    np.testing.assert_allclose(fit.median, [-1.5, 0.0, 1.0], atol=0.15)
+    # Where observed and restored anatomy differ, nothing is learned: no pull at all.
+    observed = labels.copy()
+    observed[tuple(lesion.T)] = 1
+    fit = fit_imaging(image, onehot(observed), q, SPACING, THREE_CLASSES)
+    np.testing.assert_allclose(fit.median, [-1.5, 0.0, 1.0], atol=0.03)
+    assert np.abs(fit.bias[labels > 0]).max() < 0.12
+
+
+def test_a_smooth_bias_is_recovered(miniature: Any) -> None:
+    labels = miniature.brain(0).labels
+    q, inside = onehot(labels), labels > 0
+    ramps = np.meshgrid(*[np.linspace(-1, 1, n) for n in labels.shape], indexing="ij")
+    bias = 0.7 * ramps[0] - 0.5 * ramps[1]
+    image = painted(labels, (-1.5, 0.0, 1.0)) + (bias * inside).astype(np.float32)
+    fit = fit_imaging(image, q, q, SPACING, THREE_CLASSES)
+    assert np.corrcoef(fit.bias[inside], bias[inside])[0, 1] > 0.97
+    left = (bias - fit.bias)[inside]
+    assert left.std() < 0.45 * bias[inside].std()
+    np.testing.assert_allclose(fit.median, [-1.5, 0.0, 1.0], atol=0.12)
+
+
+def test_a_class_that_is_not_there_takes_its_kinds_values(miniature: Any) -> None:
+    """Eight classes, of which only outer fluid, cortex and white matter occur."""
+    labels = np.array([0, 1, 3, 4])[miniature.brain(0).labels]
+    q = np.moveaxis(np.eye(9, dtype=np.float32)[labels], -1, 0)
+    image = painted(miniature.brain(0).labels, (-1.5, 0.0, 1.0))
+    fit = fit_imaging(image, q, q, SPACING, EIGHT_CLASSES)
+    expected = [-1.5, -1.5, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0]
+    np.testing.assert_allclose(fit.median, expected, atol=0.05)
+
+
+def test_no_brain_gives_finite_values() -> None:
+    q = np.zeros((4, 6, 6, 6), np.float32)
+    q[0] = 1
+    fit = fit_imaging(np.full((6, 6, 6), -4, np.float32), q, q, SPACING, THREE_CLASSES)
+    assert np.isfinite(fit.median).all() and np.isfinite(fit.bias).all() and (fit.scale > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("median", "kind"),
+    [
+        ((-2.0, 0.0, 1.0), "t1"),
+        ((-1.2, 0.1, 0.6), "t1"),
+        ((2.5, 0.3, -0.4), "t2"),
+        ((1.5, -0.2, 0.3), "t2"),
+        ((-2.0, 0.6, 0.2), "flair"),
+        ((-1.5, 0.8, -0.2), "flair"),
+    ],
+)
+def test_kind_of_contrast(median: tuple[float, ...], kind: str) -> None:
+    assert contrast_kind(np.array(median), THREE_CLASSES) == kind
+    csf, grey, white = median
+    eight = [csf, csf, grey, white, grey, grey, white, white]
+    assert contrast_kind(np.array(eight), EIGHT_CLASSES) == kind

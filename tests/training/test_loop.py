@@ -1,0 +1,108 @@
+"""Checkpoints, memory and broken losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from disanat.errors import ModelError, PlanError
+from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
+from disanat.plans import Plans, load_json
+from disanat.training.checkpoints import restore_rng, rng_state
+from disanat.training.loop import TrainingSettings, train_networks
+from disanat.training.splits import Split
+
+SPLIT = Split(("h0", "h1"), ("h2",), ("h3",))
+
+
+class Toy(Method):
+    """One weight, whose loss is its distance to 3."""
+
+    name = "toy"
+    fails: type[Exception] | None = None
+    factor = 1.0
+
+    def networks(self) -> nn.ModuleDict:
+        if not hasattr(self, "layer"):
+            self.layer = nn.Linear(1, 1, bias=False)
+            nn.init.zeros_(self.layer.weight)
+        return nn.ModuleDict({"layer": self.layer})
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        if self.fails:
+            raise self.fails("no room")
+        return {"distance": self.factor * (self.layer.weight.sum() - 3).square()}
+
+    def validate(self, batch: Batch) -> dict[str, float]:
+        return {"error": float((self.layer.weight.sum() - 3).abs())}
+
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        return []
+
+
+@pytest.fixture
+def plans(planned_home: Path) -> Plans:
+    plans = load_json(planned_home / "preprocessed" / "Dataset005_Mini" / "plans.json", Plans)
+    short = replace(plans.configuration("2d"), iterations_per_epoch=2, batch_size=2)
+    rungs = tuple(replace(short, name=f"2d_rung{i}") for i in (1, 2))
+    return replace(plans, configurations={"2d": short}, ladder=rungs)
+
+
+def fit(
+    planned_home: Path, plans: Plans, folder: Path, toy: Toy, name: str = "2d", epochs: int = 3
+) -> dict[str, Tensor]:
+    cases = planned_home / "preprocessed" / "Dataset005_Mini" / "2d"
+    settings = TrainingSettings(epochs=epochs, workers=0)
+    chosen = plans.configuration(name)
+    return train_networks(toy, plans, chosen, cases, SPLIT, folder, settings)
+
+
+def test_weights_move_towards_the_goal_and_are_averaged(
+    planned_home: Path, plans: Plans, tmp_path: Path
+) -> None:
+    toy = Toy(plans, plans.configuration("2d"))
+    weights = fit(planned_home, plans, tmp_path, toy)
+    state = torch.load(tmp_path / "checkpoint_latest.pt", weights_only=True)
+    average, last = (float(w) for w in (weights["layer.weight"], state["networks"]["layer.weight"]))
+    assert 0 < average < last < 3
+    assert len((tmp_path / "training_log.txt").read_text().splitlines()) == 3
+    assert [r["epoch"] for r in state["records"]] == [0, 1, 2]
+    assert state["records"][2]["losses"]["distance"] < state["records"][0]["losses"]["distance"]
+
+
+def test_out_of_memory_names_the_next_smaller_plan(
+    planned_home: Path, plans: Plans, tmp_path: Path
+) -> None:
+    toy = Toy(plans, plans.configuration("2d"))
+    toy.fails = torch.OutOfMemoryError
+    with pytest.raises(PlanError, match=r"disanat_train -d Dataset005_Mini -c 2d_rung1"):
+        fit(planned_home, plans, tmp_path, toy)
+    with pytest.raises(PlanError, match="-c 2d_rung2"):
+        fit(planned_home, plans, tmp_path, toy, "2d_rung1")
+    with pytest.raises(PlanError, match="gpu_memory_gb"):
+        fit(planned_home, plans, tmp_path, toy, "2d_rung2")
+
+
+def test_endless_nan_stops_with_a_sentence(
+    planned_home: Path, plans: Plans, tmp_path: Path
+) -> None:
+    toy = Toy(plans, plans.configuration("2d"))
+    toy.factor = float("nan")
+    with pytest.raises(ModelError, match="21 steps without a finite loss"):
+        fit(planned_home, plans, tmp_path, toy, epochs=20)
+
+
+def test_generators_go_on_where_they_were() -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)
+    state = rng_state()
+    first = torch.rand(3), np.random.rand(3)
+    restore_rng(state)
+    torch.testing.assert_close(torch.rand(3), first[0])
+    np.testing.assert_array_equal(np.random.rand(3), first[1])
