@@ -12,7 +12,7 @@ from cattrs import BaseValidationError
 from disanat.errors import ModelError
 from disanat.home import Home, read_json, write_json
 from disanat.methods.interface import Method
-from disanat.methods.registry import get_method, method_names
+from disanat.methods.registry import get_method, method_names, untrained_methods
 from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans, from_dict, to_dict
 from disanat.scoring.calibration import Calibration
@@ -127,7 +127,7 @@ def find_model(
         )
     pattern = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}/fold_{fold or '*'}"
     found = [p.parent for p in home.results.glob(f"{pattern}/{DESCRIPTION}")]
-    trained = [p for p in found if get_method(p.parent.name.split("__")[0]).trainable]
+    trained = [p for p in found if p.parent.name.split("__")[0] not in untrained_methods()]
     if model is None and trained:
         found = trained
     if found:

@@ -9,7 +9,7 @@ from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.methods.interface import Method
 from disanat.methods.threshold import IntensityThreshold
 
-__all__ = ["get_method", "method_names"]
+__all__ = ["get_method", "method_names", "untrained_methods"]
 
 _OWN: dict[str, type[Method]] = {
     DisentangledAnatomy.name: DisentangledAnatomy,
@@ -21,6 +21,11 @@ _GROUP = "disanat.methods"
 def method_names() -> tuple[str, ...]:
     """Names of all methods that can be trained here."""
     return (*_OWN, *sorted(e.name for e in entry_points(group=_GROUP) if e.name not in _OWN))
+
+
+def untrained_methods() -> tuple[str, ...]:
+    """Names of disanat's own methods that need no training: baselines."""
+    return tuple(name for name, method in _OWN.items() if not method.trainable)
 
 
 def get_method(name: str) -> type[Method]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from disanat.errors import ModelError, PlanError
@@ -46,6 +46,12 @@ class TrainingSettings:
     resume: bool = False
 
 
+def _running_average(average: Any, current: Any, count: Tensor | int) -> None:
+    """Exponential average whose memory grows with the steps taken, up to `_EMA_DECAY`."""
+    decay = min(_EMA_DECAY, (1 + int(count)) / (10 + int(count)))
+    torch._foreach_lerp_(average, current, 1 - decay)
+
+
 class _Trainer:
     """State of one training: networks, their running average, optimiser, records."""
 
@@ -55,9 +61,7 @@ class _Trainer:
         self.method = method
         self.device = torch.device(settings.device)
         self.networks = method.networks().to(self.device)
-        self.average = AveragedModel(
-            self.networks, multi_avg_fn=get_ema_multi_avg_fn(_EMA_DECAY), use_buffers=True
-        )
+        self.average = AveragedModel(self.networks, multi_avg_fn=_running_average, use_buffers=True)
         self.epochs = settings.epochs or configuration.epochs
         self.steps = configuration.iterations_per_epoch
         self.rate = configuration.learning_rate
@@ -225,6 +229,11 @@ def _epoch(
         bar.update()
         if losses:
             bar.set_postfix(loss=f"{sum(losses.values()):.3f}", refresh=False)
+    if not sums:
+        raise ModelError(
+            f"No step of epoch {epoch + 1} had a finite loss: look for odd cases with "
+            "disanat_plan_and_preprocess --verify, or plan again."
+        )
     with trainer.averaged(), torch.inference_mode():
         figures = [trainer.method.validate(batch) for batch in validation]
     seconds = time.monotonic() - began

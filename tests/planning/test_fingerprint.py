@@ -41,7 +41,7 @@ def labels() -> np.ndarray:
     return array
 
 
-def dataset(tmp_path: Path, cases: int = 3, prior: bool = True, channels: int = 1) -> Path:
+def dataset(tmp_path: Path, cases: int = 4, prior: bool = True, channels: int = 1) -> Path:
     folder = tmp_path / "raw" / "Dataset007_Small"
     declared: dict[str, object] = {"channel_names": {str(i): f"T{i + 1}" for i in range(channels)}}
     for number in range(cases):
@@ -144,9 +144,9 @@ def test_label_maps_of_another_numbering_are_noticed(tmp_path: Path) -> None:
         fingerprint_dataset(read(folder), 0, False)
 
 
-def test_two_cases_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"too few cases \(found 2\): put at least 3"):
-        fingerprint_dataset(read(dataset(tmp_path, cases=2)), 0, False)
+def test_three_cases_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"too few cases \(found 3\): put at least 4"):
+        fingerprint_dataset(read(dataset(tmp_path, cases=3)), 0, False)
 
 
 def test_a_defect_names_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

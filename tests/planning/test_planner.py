@@ -109,7 +109,7 @@ def test_two_mm_brains_on_a_cpu() -> None:
     assert made.patch_size == (104, 80)  # 92 and 72 voxels, 8% more, multiples of 8
     assert made.batch_size == 16 and made.learning_rate == 1.5e-3
     assert made.encoder.features == (16, 32, 64, 128)
-    assert made.restorer.features == (8, 16, 32, 64)
+    assert made.restorer.features == (12, 24, 48, 64)
     assert made.edge_mm == 2.0
     seen = made.epochs * made.iterations_per_epoch * made.batch_size
     assert seen == pytest.approx(64 * 70 * 11, rel=0.03)
@@ -138,11 +138,11 @@ def test_slices_are_cut_across_the_thick_axis(spacing: Triple, axis: str, contex
 
 
 def test_small_and_large_datasets_stay_within_the_limits_of_a_cpu() -> None:
-    small, large = (make(fingerprint(cases=n)).configuration() for n in (3, 3000))
+    small, large = (make(fingerprint(cases=n)).configuration() for n in (4, 3000))
     assert small.epochs >= 10
     total = small.epochs * small.iterations_per_epoch * small.batch_size
-    assert 6_000 <= total <= 6_600
-    assert large.epochs * large.iterations_per_epoch * large.batch_size <= 60_000
+    assert 12_000 <= total <= 13_200
+    assert large.epochs * large.iterations_per_epoch * large.batch_size <= 36_000
 
 
 def test_mixed_slice_thickness_keeps_thin_slices_where_voxels_are_very_unequal() -> None:
