@@ -18,6 +18,7 @@ from disanat.errors import DatasetError
 __all__ = [
     "EIGHT_CLASSES",
     "NUMBERINGS",
+    "Kind",
     "THREE_CLASSES",
     "TissueClass",
     "class_kinds",

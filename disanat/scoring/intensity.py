@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from disanat.tissues import TissueClass, class_kinds
+from disanat.tissues import Kind, TissueClass, class_kinds
 
-__all__ = ["Imaging", "contrast_kind", "fit_imaging"]
+__all__ = ["Imaging", "contrast_kind", "fit_imaging", "main_class"]
 
 _ROUNDS = 3
 _BIAS_MM = 20.0
 _CLIP = 2.0
 _FEWEST = 30
+_CLEARLY = 0.45
 _SMALLEST_SCALE = 0.08
 
 
@@ -34,6 +35,8 @@ class Imaging:
     median: np.ndarray
     scale: np.ndarray
     bias: np.ndarray
+    fluid: tuple[float, float]
+    """Lower and upper quartile of all voxels that were named fluid, freed from bias."""
 
 
 def _robust(values: np.ndarray) -> tuple[float, float]:
@@ -73,7 +76,19 @@ def fit_imaging(
         spread = np.concatenate([[1.0], scale])[named]
         residual = np.clip(image - painted, -_CLIP * spread, _CLIP * spread)
         bias = _smooth(residual, certain, spacing)
-    return Imaging(median.astype(np.float32), scale.astype(np.float32), bias)
+    return Imaging(
+        median.astype(np.float32),
+        scale.astype(np.float32),
+        bias,
+        _fluid_quartiles((image - bias)[np.isin(named, class_kinds(scheme, "csf"))]),
+    )
+
+
+def _fluid_quartiles(values: np.ndarray) -> tuple[float, float]:
+    if values.size < _FEWEST:
+        return 0.0, 0.0
+    low, high = np.percentile(values, (25, 75))
+    return float(low), float(high)
 
 
 def _classes(
@@ -102,15 +117,25 @@ def _smooth(residual: np.ndarray, where: np.ndarray, spacing: Sequence[float]) -
     return np.asarray(total / (weight + 0.02))
 
 
-def contrast_kind(median: np.ndarray, scheme: Sequence[TissueClass]) -> str:
-    """`t2`, `t1` or `flair`: which of them a scan resembles, by its tissues' medians alone.
+def main_class(scheme: Sequence[TissueClass], kind: Kind) -> int:
+    """Index (from 0) of the class that stands for its kind.
 
-    Fluid brightest: T2-like. Grey clearly below white, fluid darkest: T1-like. Else FLAIR-like.
+    Cortical grey and cerebral white matter, the largest of theirs; of the fluids the ventricles,
+    which have the least partial volume.
     """
-    csf, grey, white = (
-        float(np.mean([median[k - 1] for k in class_kinds(scheme, kind)]))
-        for kind in ("csf", "grey", "white")
-    )
-    if csf > max(grey, white):
+    numbers = class_kinds(scheme, kind)
+    return (numbers[-1] if kind == "csf" else numbers[0]) - 1
+
+
+def contrast_kind(imaging: Imaging, scheme: Sequence[TissueClass]) -> str:
+    """`t2`, `t1` or `flair`: which of them a scan resembles, by its tissues' intensities alone.
+
+    Fluid reaches farther above grey and white than below them: T2-like. Otherwise, grey clearly
+    below white: T1-like. Else FLAIR-like. Quartiles of fluid, not its median: narrow sulci and
+    ventricles hold as much partial volume as fluid.
+    """
+    low, high = imaging.fluid
+    grey, white = (float(imaging.median[main_class(scheme, k)]) for k in ("grey", "white"))
+    if high - max(grey, white) > min(grey, white) - low:
         return "t2"
-    return "t1" if grey < white - 0.1 else "flair"
+    return "t1" if grey < white - _CLEARLY else "flair"

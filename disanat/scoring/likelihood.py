@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from disanat.scoring.intensity import Imaging
-from disanat.tissues import TissueClass, class_kinds
+from disanat.scoring.intensity import Imaging, main_class
+from disanat.tissues import Kind, TissueClass
 
 __all__ = ["lesion_log_ratio", "place_log_prior", "smooth_inside"]
 
@@ -62,17 +62,18 @@ def _step(t: np.ndarray) -> np.ndarray:
 def _lesion_range(
     imaging: Imaging, contrast: str, scheme: Sequence[TissueClass]
 ) -> tuple[float, float, float]:
-    def middle(kind: str) -> tuple[float, float]:
-        chosen = [k - 1 for k in class_kinds(scheme, kind)]  # type: ignore[arg-type]
-        return float(np.mean(imaging.median[chosen])), float(np.mean(imaging.scale[chosen]))
+    def middle(kind: Kind) -> tuple[float, float]:
+        chosen = main_class(scheme, kind)
+        return float(imaging.median[chosen]), float(imaging.scale[chosen])
 
-    (csf, _), (grey, grey_s), (white, white_s) = middle("csf"), middle("grey"), middle("white")
+    (grey, grey_s), (white, white_s) = middle("grey"), middle("white")
+    darkest, brightest = imaging.fluid
     soft = 0.5 * (grey_s + white_s)
     if contrast == "t2":
         start = max(white, grey) + 1.0 * soft
-        return start, max(csf, start + 2 * soft), soft
+        return start, max(brightest, start + 2 * soft), soft
     if contrast == "t1":
-        return csf, white - 1.5 * soft, soft
+        return darkest, white - 1.5 * soft, soft
     start = max(white + 2.0 * white_s, grey + 1.5 * grey_s)
     return start, start + 5.0, soft
 

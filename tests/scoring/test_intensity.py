@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disanat.scoring.intensity import contrast_kind, fit_imaging
+from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
 from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
@@ -91,7 +91,17 @@ def test_no_brain_gives_finite_values() -> None:
     ],
 )
 def test_kind_of_contrast(median: tuple[float, ...], kind: str) -> None:
-    assert contrast_kind(np.array(median), THREE_CLASSES) == kind
     csf, grey, white = median
-    eight = [csf, csf, grey, white, grey, grey, white, white]
-    assert contrast_kind(np.array(eight), EIGHT_CLASSES) == kind
+    eight = (csf, csf, grey, white, grey, grey, white, white)
+    for medians, scheme in ((median, THREE_CLASSES), (eight, EIGHT_CLASSES)):
+        scale, bias = np.full(len(medians), 0.1), np.zeros((2, 2, 2))
+        imaging = Imaging(np.array(medians), scale, bias, (csf - 0.1, csf + 0.1))
+        assert contrast_kind(imaging, scheme) == kind
+
+
+def test_diluted_fluid_is_judged_by_its_quartiles() -> None:
+    """In T2 half of what is named fluid may be sulci with grey matter in them."""
+    imaging = Imaging(
+        np.array([0.2, 0.4, -0.5]), np.full(3, 0.1), np.zeros((2, 2, 2)), (-0.3, 2.5)
+    )
+    assert contrast_kind(imaging, THREE_CLASSES) == "t2"

@@ -18,7 +18,10 @@ def ratio(contrast: str, intensities: np.ndarray, tissue: int, bias: float = 0.0
     restored = np.zeros((4, *x.shape), np.float32)
     restored[tissue] = 1
     imaging = Imaging(
-        np.array(MEDIANS[contrast]), np.full(3, 0.3), np.full(x.shape, bias, np.float32)
+        np.array(MEDIANS[contrast]),
+        np.full(3, 0.3),
+        np.full(x.shape, bias, np.float32),
+        (MEDIANS[contrast][0] - 0.1, MEDIANS[contrast][0] + 0.1),
     )
     return lesion_log_ratio(x + bias, restored, imaging, contrast, THREE_CLASSES).ravel()
 

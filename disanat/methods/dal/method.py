@@ -9,6 +9,7 @@ image. Networks, losses and the score are disanat's own; `documentation/method.m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -127,11 +128,11 @@ class DisentangledAnatomy(Method):
         observed = shared.softmax(0).cpu().numpy()
         healthy = restored.cpu().numpy()
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
-        contrast = contrast_kind(imaging.median, self.scheme)
+        contrast = contrast_kind(imaging, self.scheme)
         phi = self._paint(restored, imaging)
         shape = channel.native.shape
-        fine = np.stack([resample(q, shape) for q in healthy])
-        fine_imaging = Imaging(imaging.median, imaging.scale, resample(imaging.bias, shape))
+        fine = np.stack([resample(q, shape) for q in (observed + healthy) / 2])
+        fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
         ratio += _HEAD_SHARE * resample(output[-1].cpu().numpy(), shape)
