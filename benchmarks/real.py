@@ -52,9 +52,17 @@ def plan(commands: Commands) -> None:
     commands.run("disanat_plan_and_preprocess", "-d", "5")
 
 
-def train(commands: Commands) -> None:
-    commands.run("disanat_train", "-d", "5")
+def train(commands: Commands, resume: bool) -> None:
+    commands.run("disanat_train", "-d", "5", *(["--resume"] if resume else []))
     commands.run("disanat_train", "-d", "5", "-m", "threshold")
+
+
+def trained_minutes() -> float:
+    """What the models themselves say their trainings took, epochs before a break included."""
+    found = (ROOT / HOME / "results" / "Dataset005_IXI").glob("*/fold_0/model.json")
+    return sum(
+        float(read_json(path, DatasetError, "train again")["facts"]["minutes"]) for path in found
+    )
 
 
 def contrasts(dataset: str) -> dict[int, str]:
@@ -142,7 +150,7 @@ def load_record() -> dict[str, Any]:
     return dict(read_json(RECORD, DatasetError, "run make real without --from first"))
 
 
-def run_steps(first: str, data: Path) -> tuple[dict[str, Any], list[Row], list[str]]:
+def run_steps(first: str, data: Path, resume: bool) -> tuple[dict[str, Any], list[Row], list[str]]:
     """Run the steps from `first` on; what each cost and which commit ran it is kept in run.json."""
     record: dict[str, Any] = {}
     if first == STEPS[0]:
@@ -154,7 +162,7 @@ def run_steps(first: str, data: Path) -> tuple[dict[str, Any], list[Row], list[s
     actions = {
         "convert": lambda: convert(commands, data),
         "plan": lambda: plan(commands),
-        "train": lambda: train(commands),
+        "train": lambda: train(commands, resume),
         "predict": lambda: predict(commands),
         "evaluate": evaluate_all,
     }
@@ -168,6 +176,8 @@ def run_steps(first: str, data: Path) -> tuple[dict[str, Any], list[Row], list[s
             "date": datetime.datetime.now().isoformat(" ", "minutes"),
             "minutes": watch.total,
         }
+        if step == "train" and resume:
+            record[step] |= {"minutes": trained_minutes(), "note": "interrupted and resumed"}
         write_json(record, RECORD)
     rows, notes = result
     return record, rows, notes
@@ -179,11 +189,15 @@ def main() -> None:
         "--from", dest="first", choices=STEPS, default=STEPS[0],
         help="start with this step and reuse what earlier ones left in real_home (development)",
     )  # fmt: skip
-    first = parser.parse_args().first
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="with --from train: go on with a training that was interrupted",
+    )  # fmt: skip
+    args = parser.parse_args()
     data = Path(os.environ.get("DISANAT_TEST_DATA", "../shared/data"))
     if not (ROOT / data).is_dir():
         parser.error(f"{data} is not there: set DISANAT_TEST_DATA to the folder of real scans.")
-    record, rows, notes = run_steps(first, data)
+    record, rows, notes = run_steps(args.first, data, args.resume)
     page = write_page(record, rows, notes, ROOT / PAGE)
     write_json([asdict(row) for row in rows], ROOT / HOME / "real.json")
     print(f"\n{page}\nWritten: {PAGE}, {HOME}/real.json, {HOME}/panels/SET_CONTRAST_CASE.png")

@@ -143,6 +143,8 @@ def _head(record: Mapping[str, Any]) -> list[str]:
     for step, entry in record.items():
         if entry["commit"] != last["commit"]:
             lines.append(f"- {step}: reused, from commit {entry['commit']}, {entry['date']}")
+        if "note" in entry:
+            lines.append(f"- {step}: {entry['note']}")
     return lines
 
 

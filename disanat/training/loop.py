@@ -25,7 +25,7 @@ from disanat.training.loaders import batches, to_tensors
 from disanat.training.progress import EpochRecord, draw_progress, log_line
 from disanat.training.splits import Split
 
-__all__ = ["TrainingSettings", "train_networks"]
+__all__ = ["TrainingSettings", "train_networks", "trained_seconds"]
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +187,12 @@ def train_networks(
     trainer.networks.load_state_dict(trainer.average.module.state_dict())
     trainer.networks.eval()
     return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
+
+
+def trained_seconds(folder: Path) -> float:
+    """Time spent in all epochs of a training, those before an interruption included."""
+    records = load_state(folder / LATEST, torch.device("cpu"))["records"]
+    return float(sum(record["seconds"] for record in records))
 
 
 def _validation_batches(

@@ -15,7 +15,7 @@ from disanat.io.store import stored_cases
 from disanat.methods.registry import get_method
 from disanat.plans import Plans, load_json
 from disanat.training.calibrate import calibrate
-from disanat.training.loop import TrainingSettings, train_networks
+from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
 from disanat.training.splits import FOLDS, split_cases
 
 __all__ = ["default_device", "train"]
@@ -81,16 +81,18 @@ def train(
             (folder / stale).unlink(missing_ok=True)
     torch.manual_seed(settings.seed)
     built = kind(plans, chosen)
-    began = time.monotonic()
     weights: dict[str, torch.Tensor] = {}
+    trained_s = 0.0
     if kind.trainable:
         weights = train_networks(built, plans, chosen, cases, split, folder, settings)
+        trained_s = trained_seconds(folder)
+    began = time.monotonic()
     calibration = calibrate(built, chosen, cases, split, settings.seed)
     facts: dict[str, object] = {
         "fold": fold,
         "seed": settings.seed,
-        "epochs": settings.epochs or chosen.epochs,
-        "minutes": round((time.monotonic() - began) / 60, 1),
+        "epochs": (settings.epochs or chosen.epochs) if kind.trainable else 0,
+        "minutes": round((trained_s + time.monotonic() - began) / 60, 1),
         "train_cases": list(split.train),
         "reference_cases": list(split.reference),
         "threshold_cases": list(split.threshold),
