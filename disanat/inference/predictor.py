@@ -125,7 +125,10 @@ class Predictor:
         scans: Mapping[int, Scan],
     ) -> Prediction:
         calibration = self.model.calibration
-        fused = np.mean([calibration(r.score, r.contrast) for r in results.values()], axis=0)
+        share = calibration.second_share
+        fused = np.mean(
+            [calibration(r.joined(share), r.contrast) for r in results.values()], axis=0
+        )
         anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
         mask = (anomaly >= calibration.threshold) & prepared.brain
         voxel_ml = float(np.prod(prepared.spacing)) / 1000

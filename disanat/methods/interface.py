@@ -49,6 +49,12 @@ class ChannelResult:
     contrast: str
     anatomy: np.ndarray | None = None
     edges: np.ndarray | None = None
+    second: np.ndarray | None = None
+    """A second score on the same voxels; calibration decides what share of it is added."""
+
+    def joined(self, share: float) -> np.ndarray:
+        """The score with a share of the second one added, if there is one."""
+        return self.score if self.second is None else self.score + np.float32(share) * self.second
 
 
 class Method(ABC):

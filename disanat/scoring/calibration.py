@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
 from disanat.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Calibration", "choose_threshold", "dice_curve", "fit_table"]
+__all__ = ["Calibration", "choose_share", "choose_threshold", "dice_curve", "fit_table"]
 
 _STEPS = np.arange(0.0, 6.01, 0.1)
 _FEWEST_IN_TAIL = 10
+_SHARES = (0.0, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,15 @@ class Calibration:
     `tables` holds, per kind of contrast, the raw scores that a fraction 10^-0, 10^-0.1, 10^-0.2 ...
     of healthy voxels exceeds. `threshold` is the stored threshold of the mask, in the same units.
     `false_positives_ml` is the median volume above it in healthy brains that nothing else was
-    fitted on, `dice` the mean Dice on synthetic lesions.
+    fitted on, `dice` the mean Dice on synthetic lesions. `second_share` says how much of a method's
+    second score is added to its first.
     """
 
     tables: dict[str, tuple[float, ...]]
     threshold: float
     false_positives_ml: float
     dice: float
+    second_share: float = 0.0
 
     def __call__(self, score: np.ndarray, contrast: str) -> np.ndarray:
         """-log10 of the share of healthy voxels with at least this score; float32, >= 0.
@@ -65,6 +69,22 @@ def fit_table(scores: np.ndarray) -> tuple[float, ...]:
     last = np.log10(max(scores.size, 2) / _FEWEST_IN_TAIL)
     steps = _STEPS[max(last, 1.0) >= _STEPS]
     return tuple(float(q) for q in np.quantile(scores, 1 - 10.0**-steps))
+
+
+def choose_share(cases: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
+    """The share of a second score that gives the best mean average precision when it is added.
+
+    Args:
+        cases: of each volume with synthetic lesions the two scores and the truth, flat.
+
+    Returns:
+        One of 0, 0.25, 0.5 and 1; the smallest of equals.
+    """
+    precision = [
+        float(np.mean([average_precision_score(t, a + s * b) for a, b, t in cases]))
+        for s in _SHARES
+    ]
+    return _SHARES[int(np.argmax(precision))]
 
 
 def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from disanat.io.store import open_case
 from disanat.methods.interface import ChannelResult, Method, PreparedChannel
 from disanat.plans import Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
-from disanat.scoring.calibration import Calibration, choose_threshold, fit_table
+from disanat.scoring.calibration import Calibration, choose_share, choose_threshold, fit_table
 from disanat.synthesis.lesions import Lesion, draw_lesion
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
 from disanat.tissues import class_kinds
@@ -33,8 +33,9 @@ def calibrate(
 ) -> Calibration:
     """Calibrate a trained method on cases set aside.
 
-    Healthy scans, as they are and rendered as T2 and FLAIR, give the tables of the reference.
-    Others, with and without synthetic lesions, give the threshold: no label has a part in it.
+    Healthy scans, as they are and rendered as T2 and FLAIR, give the tables of the reference; with
+    synthetic lesions they first say how much of a second score helps. Others, with and without
+    synthetic lesions, give the threshold. No label of a real lesion has a part in it.
 
     Args:
         method: with its networks trained.
@@ -46,33 +47,42 @@ def calibrate(
     rng = np.random.default_rng(seed)
     reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
     bar = tqdm(
-        total=len(_LOOKS) * (len(reference) + 2 * len(testing)), desc="calibrating", disable=None
+        total=2 * len(_LOOKS) * (len(reference) + len(testing)), desc="calibrating", disable=None
     )
     with bar:
+        opinions = []
+        for result, brain, truth in _predictions(
+            rng, method, configuration, cases, reference, True
+        ):
+            if result.second is not None:
+                opinions.append((result.score[brain], result.second[brain], truth[brain]))
+            bar.update()
+        share = choose_share(opinions) if opinions else 0.0
         scores: dict[str, list[np.ndarray]] = {}
         for result, brain, _ in _predictions(rng, method, configuration, cases, reference, False):
-            scores.setdefault(result.contrast, []).append(result.score[brain])
+            scores.setdefault(result.contrast, []).append(result.joined(share)[brain])
             bar.update()
         tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
         draft = Calibration(tables, 0.0, 0.0, 0.0)
         healthy = []
         for result, brain, _ in _predictions(rng, method, configuration, cases, testing, False):
-            healthy.append(draft(result.score, result.contrast)[brain])
+            healthy.append(draft(result.joined(share), result.contrast)[brain])
             bar.update()
         lesions = []
         for result, brain, truth in _predictions(rng, method, configuration, cases, testing, True):
-            lesions.append((draft(result.score, result.contrast)[brain], truth[brain]))
+            lesions.append((draft(result.joined(share), result.contrast)[brain], truth[brain]))
             bar.update()
     voxel_ml = float(np.prod(configuration.spacing)) / 1000
     threshold, figures = choose_threshold(healthy, lesions, voxel_ml)
     log.info(
-        "Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL of false positives in a healthy "
-        "brain (median).",
+        "Share of the second score %.2f. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
+        "of false positives in a healthy brain (median).",
+        share,
         threshold,
         figures["dice"],
         figures["false_positives_ml"],
     )
-    return Calibration(tables, threshold, **figures)
+    return Calibration(tables, threshold, **figures, second_share=share)
 
 
 def _predictions(

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from disanat.errors import ModelError
-from disanat.scoring.calibration import Calibration, choose_threshold, dice_curve, fit_table
+from disanat.scoring.calibration import (
+    Calibration,
+    choose_share,
+    choose_threshold,
+    dice_curve,
+    fit_table,
+)
 
 
 def calibration(scores: np.ndarray) -> Calibration:
@@ -91,3 +97,12 @@ def test_the_best_dice_wins_where_healthy_brains_are_clean_anyway() -> None:
     truth = np.r_[np.zeros(900, bool), np.ones(100, bool)]
     threshold, figures = choose_threshold(healthy, [(score, truth)], 0.001)
     assert 1 <= threshold <= 3.01 and figures == {"false_positives_ml": 0.0, "dice": 1.0}
+
+
+def test_a_second_score_is_added_only_where_it_helps() -> None:
+    rng = np.random.default_rng(5)
+    truth = np.arange(4000) < 200
+    first, noise = truth + rng.normal(size=4000), rng.normal(size=4000)
+    helpful = truth + rng.normal(size=4000)
+    assert choose_share([(first, 3 * noise, truth)]) == 0.0
+    assert choose_share([(first, helpful, truth)]) == 1.0

@@ -101,7 +101,5 @@ def test_kind_of_contrast(median: tuple[float, ...], kind: str) -> None:
 
 def test_diluted_fluid_is_judged_by_its_quartiles() -> None:
     """In T2 half of what is named fluid may be sulci with grey matter in them."""
-    imaging = Imaging(
-        np.array([0.2, 0.4, -0.5]), np.full(3, 0.1), np.zeros((2, 2, 2)), (-0.3, 2.5)
-    )
+    imaging = Imaging(np.array([0.2, 0.4, -0.5]), np.full(3, 0.1), np.zeros((2, 2, 2)), (-0.3, 2.5))
     assert contrast_kind(imaging, THREE_CLASSES) == "t2"

@@ -35,7 +35,6 @@ from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth
 
 __all__ = ["DisentangledAnatomy"]
 
-_HEAD_SHARE = 0.5
 _CHAIN_GRADIENT = 0.1
 
 
@@ -135,7 +134,7 @@ class DisentangledAnatomy(Method):
         fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
-        ratio += _HEAD_SHARE * resample(output[-1].cpu().numpy(), shape)
+        head = resample(output[-1].cpu().numpy(), shape)
         score = smooth_inside(ratio, channel.native_brain)
         labels = resample(healthy.argmax(0).astype(np.uint8), shape, order=0)
         return ChannelResult(
@@ -144,6 +143,7 @@ class DisentangledAnatomy(Method):
             contrast=contrast,
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
+            second=smooth_inside(head, channel.native_brain),
         )
 
     def _paint(self, restored: Tensor, imaging: Imaging) -> np.ndarray:
