@@ -9,7 +9,13 @@ from scipy import ndimage
 
 from disanat.anatomy.atlas_brain import atlas_brain_mask
 
-__all__ = ["close_mask", "healthy_brain_mask", "stripped_background", "stripped_brain_mask"]
+__all__ = [
+    "close_mask",
+    "grow_mask",
+    "healthy_brain_mask",
+    "stripped_background",
+    "stripped_brain_mask",
+]
 
 _CERTAINLY_STRIPPED = 0.5
 _PERHAPS_STRIPPED = 0.25
@@ -24,6 +30,17 @@ def close_mask(
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     closed = sitk.BinaryMorphologicalClosing(image, radius, sitk.sitkBall, 1)
     return np.asarray(sitk.GetArrayFromImage(sitk.BinaryFillhole(closed)) > 0)
+
+
+def grow_mask(
+    mask: np.ndarray, spacing: tuple[float, float, float], radius_mm: float
+) -> np.ndarray:
+    """Dilation by a ball in mm. Any shape of rank 3."""
+    radius = [round(radius_mm / s) for s in reversed(spacing)]
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    return np.asarray(
+        sitk.GetArrayFromImage(sitk.BinaryDilate(image, radius, sitk.sitkBall, 0, 1)) > 0
+    )
 
 
 def stripped_background(
