@@ -19,7 +19,7 @@ __all__ = [
 
 _CERTAINLY_STRIPPED = 0.5
 _PERHAPS_STRIPPED = 0.25
-_LARGEST_STRIPPED_ML = 2000.0
+_LARGEST_CERTAIN_ML, _LARGEST_PERHAPS_ML = 2300.0, 2000.0
 
 
 def close_mask(
@@ -48,8 +48,9 @@ def stripped_background(
 ) -> float | None:
     """The constant value outside the brain of a skull-stripped scan; None where the skull is on.
 
-    A stripped scan has one and the same value in at least half of its voxels (whole heads: at
-    most two fifths), or in a quarter if what is left is no larger than a brain can be.
+    A stripped scan has one and the same value on most of its border and in at least half of its
+    voxels (a quarter if what is left is below 2 L), and what is left is no larger than a brain
+    can be (2.3 L): heads whose air was set to zero are not stripped.
 
     Args:
         array: shape (S, P, L).
@@ -66,9 +67,9 @@ def stripped_background(
     if np.mean(outermost == background) < 0.5:
         return None
     foreground_ml = (1 - fraction) * array.size * float(np.prod(spacing)) / 1000
-    if fraction >= _CERTAINLY_STRIPPED or foreground_ml <= _LARGEST_STRIPPED_ML:
-        return background
-    return None
+    certain = fraction >= _CERTAINLY_STRIPPED
+    largest = _LARGEST_CERTAIN_ML if certain else _LARGEST_PERHAPS_ML
+    return background if foreground_ml <= largest else None
 
 
 def stripped_brain_mask(array: np.ndarray, background: float) -> np.ndarray:

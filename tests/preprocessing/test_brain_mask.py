@@ -81,3 +81,13 @@ def test_a_label_map_wins_over_the_background(miniature: Any) -> None:
     assert dice(mask, prior > 0) > 0.9 and mask[prior > 0].all()
     without = healthy_brain_mask(brain.image, SPACING, np.zeros_like(prior))
     assert dice(without, brain.labels > 0) > 0.99
+
+
+def test_a_head_in_black_air_is_not_stripped() -> None:
+    """A large field of view may be mostly zero although face and neck are in it."""
+    grid = np.indices((60, 60, 60)) - 29.5
+    head = (np.linalg.norm(grid, axis=0) < 22).astype(np.float32) * 100
+    head += np.random.default_rng(0).uniform(0, 5, head.shape).astype(np.float32) * (head > 0)
+    assert np.mean(head == 0) > 0.5
+    assert stripped_background(head, (4.0, 4.0, 4.0)) is None
+    assert stripped_background(head, (2.0, 2.0, 2.0)) == 0.0
