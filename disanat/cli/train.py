@@ -47,30 +47,38 @@ def build_parser() -> argparse.ArgumentParser:
         "-np",
         "--processes",
         type=int,
-        default=1,
-        help="processes that render training batches; 0 renders in the main process (default: 1)",
+        help="processes that render training batches; 0 renders in the main process (default: 0 on "
+        "one or two cores, where a renderer only takes the network's time; else half the cores, at "
+        "most 4)",
     )
     add_home_argument(parser)
     return parser
 
 
+def _default_workers() -> int:
+    cores = os.cpu_count() or 1
+    return 0 if cores <= 2 else min(4, cores // 2)
+
+
 def _run(args: argparse.Namespace) -> int:
-    # Threads that wait without spinning: on few cores the renderer needs the time they would burn.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    workers = _default_workers() if args.processes is None else args.processes
+    if workers > 0:
+        # Threads that wait without spinning: the renderers need the time they would burn.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from disanat.training.loop import TrainingSettings
     from disanat.training.train import default_device, train
 
     if args.epochs is not None and args.epochs < 1:
         raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
-    if args.processes < 0:
-        raise PlanError(f"-np {args.processes} is no number of processes: give 0 or more.")
+    if workers < 0:
+        raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else None
     settings = TrainingSettings(
         device=args.device or default_device(),
         epochs=args.epochs,
         seed=args.seed,
-        workers=args.processes,
+        workers=workers,
         resume=args.resume,
     )
     train(home, dataset, args.method, args.configuration, args.fold, settings)

@@ -42,7 +42,7 @@ class TrainingSettings:
     device: str = "cpu"
     epochs: int | None = None
     seed: int = 0
-    workers: int = 1
+    workers: int = 0
     resume: bool = False
 
 
