@@ -13,10 +13,12 @@ from disanat.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Calibration", "choose_share", "choose_threshold", "dice_curve", "fit_table"]
+__all__ = ["ANY", "Calibration", "choose_share", "choose_threshold", "dice_curve", "fit_table"]
 
 _STEPS = np.arange(0.0, 6.01, 0.1)
 _FEWEST_IN_TAIL = 10
+ANY = "any"
+"""Name of the table of all kinds of contrast together."""
 _SHARES = (0.0, 0.25, 0.5, 1.0)
 
 
@@ -45,14 +47,13 @@ class Calibration:
         return _rarity(score, self.table(contrast))
 
     def table(self, contrast: str) -> tuple[float, ...]:
-        """The table of a kind of contrast; of any other kind where that one is missing."""
+        """The table of a kind of contrast; of all scans together where that one is missing."""
         if not self.tables:
             raise ModelError("The model holds no calibration: train it again to the end.")
         if contrast in self.tables:
             return self.tables[contrast]
-        other, table = next(iter(self.tables.items()))
-        log.warning("No healthy reference for %s-like scans: taking that of %s.", contrast, other)
-        return table
+        log.warning("No healthy reference for %s-like scans: taking that of all scans.", contrast)
+        return self.tables.get(ANY) or next(iter(self.tables.values()))
 
 
 def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:

@@ -13,7 +13,7 @@ from disanat.io.store import open_case
 from disanat.methods.interface import ChannelResult, Method, PreparedChannel
 from disanat.plans import Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
-from disanat.scoring.calibration import Calibration, choose_share, choose_threshold, fit_table
+from disanat.scoring.calibration import ANY, Calibration, choose_share, choose_threshold, fit_table
 from disanat.synthesis.lesions import Lesion, draw_lesion
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
 from disanat.tissues import class_kinds
@@ -63,6 +63,7 @@ def calibrate(
             scores.setdefault(result.contrast, []).append(result.joined(share)[brain])
             bar.update()
         tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
+        tables[ANY] = fit_table(np.concatenate([p for parts in scores.values() for p in parts]))
         draft = Calibration(tables, 0.0, 0.0, 0.0)
         healthy = []
         for result, brain, _ in _predictions(rng, method, configuration, cases, testing, False):
