@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import disanat
 from disanat.errors import DatasetError, ImageError
@@ -57,9 +58,15 @@ def test_an_implausible_brain_is_refused(miniature: Any, tmp_path: Path) -> None
         prepare_case({0: read_scan(tmp_path / "x.nii.gz")}, (1.0, 1.0, 1.0), none)
 
 
-def test_a_whole_head_is_masked_by_the_method(miniature: Any, tmp_path: Path) -> None:
+def test_a_whole_head_is_masked_by_the_method_near_the_atlas(
+    miniature: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The method's mask, at the plan's spacing, comes back on the scan's grid."""
     brain = miniature.brain(3)
+    generous = ndimage.binary_dilation(brain.labels > 0, iterations=2)
+    monkeypatch.setattr(
+        "disanat.inference.preparation.atlas_brain_mask", lambda array, spacing: generous
+    )
     noise = np.abs(np.random.default_rng(0).normal(0, 3, brain.image.shape))
     miniature.write(tmp_path / "x.nii.gz", np.where(brain.labels > 0, brain.image, noise))
     asked = []
@@ -73,6 +80,7 @@ def test_a_whole_head_is_masked_by_the_method(miniature: Any, tmp_path: Path) ->
     truth = brain.labels > 0
     overlap = 2 * (prepared.brain & truth).sum() / (prepared.brain.sum() + truth.sum())
     assert overlap > 0.93
+    assert 2 * (generous & truth).sum() / (generous.sum() + truth.sum()) < 0.9
 
 
 def test_predict_takes_a_path(predictor: Predictor, miniature: Any, tmp_path: Path) -> None:

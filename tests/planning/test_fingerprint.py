@@ -133,7 +133,7 @@ def test_a_case_may_lack_a_channel(tmp_path: Path) -> None:
     folder = dataset(tmp_path, channels=2)
     (folder / "imagesTr" / "c1_0000.nii.gz").unlink()
     found = fingerprint_dataset(read(folder), 0, False)
-    assert [case.channels for case in found.cases] == [(0, 1), (1,), (0, 1)]
+    assert [case.channels for case in found.cases] == [(0, 1), (1,), (0, 1), (0, 1)]
     assert len(found.cases[1].intensity_percentiles) == 1
 
 
