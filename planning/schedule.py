@@ -8,9 +8,9 @@ from math import ceil, sqrt
 __all__ = ["Schedule", "plan_schedule"]
 
 TRAINING_SHARE = 0.8
-_PASSES = {("cpu", 2): 9, ("cuda", 2): 200, ("cpu", 3): 40, ("cuda", 3): 1000}
+_PASSES = {("cpu", 2): 12, ("cuda", 2): 200, ("cpu", 3): 40, ("cuda", 3): 1000}
 _LIMITS = {
-    ("cpu", 2): (9_000, 36_000),
+    ("cpu", 2): (9_000, 48_000),
     ("cpu", 3): (500, 3_000),
     ("cuda", 2): (64_000, 4_000_000),
     ("cuda", 3): (20_000, 500_000),

@@ -46,7 +46,7 @@ def draw_lesion(
     preferred: np.ndarray,
     spacing: Sequence[float],
 ) -> Lesion | None:
-    """Draw lesions for one block of a healthy brain; None for every third block.
+    """Draw lesions for one block of a healthy brain; None for every fifth block.
 
     Args:
         rng: source of randomness.
@@ -54,7 +54,7 @@ def draw_lesion(
         preferred: bool, where small lesions like to be (white matter and its surroundings).
         spacing: voxel size in mm.
     """
-    kind = rng.choice(("none", "spots", "mass", "free"), p=(0.32, 0.34, 0.22, 0.12))
+    kind = rng.choice(("none", "spots", "mass", "free"), p=(0.2, 0.36, 0.28, 0.16))
     brain = labels > 0
     places = np.argwhere(preferred if kind == "spots" and preferred.any() else brain)
     if kind == "none" or len(places) < 20:
@@ -96,12 +96,12 @@ def _spots(
 ) -> tuple[Compartment, ...]:
     total = np.zeros(shape, np.float32)
     rough = smooth_field(rng, shape, spacing, rng.uniform(4, 10))
-    for _ in range(rng.integers(1, 7)):
+    for _ in range(rng.integers(1, 10)):
         radius = float(np.exp(rng.uniform(np.log(1.3), np.log(7.0))))
         centre = places[rng.integers(len(places))]
         distance = _distance(rng, centre, radius, shape, spacing) + 0.25 * rough
         total = np.maximum(total, _soft(distance, radius, rng.uniform(1.0, 3.0)))
-    return (Compartment(total, rng.uniform(0.12, 0.6)),)
+    return (Compartment(total, rng.uniform(0.15, 0.75)),)
 
 
 def _mass(

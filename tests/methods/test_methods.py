@@ -147,8 +147,23 @@ def test_anatomy_and_lesion_losses() -> None:
     assert float(losses.anatomy_loss(40 * truth, labels)) < 1e-3
     assert float(losses.anatomy_loss(-40 * truth, labels)) > 5
     mask = (labels == 1).float()
-    assert float(losses.lesion_loss(80 * mask - 40, mask)) < 1e-2
-    assert float(losses.lesion_loss(40 - 80 * mask, mask)) > 5
+    brain = labels > 0
+    assert float(losses.lesion_loss(80 * mask - 40, mask, brain)) < 1e-2
+    assert float(losses.lesion_loss(40 - 80 * mask, mask, brain)) > 5
+
+
+def test_lesion_loss_counts_the_brain_alone() -> None:
+    brain = torch.zeros(2, 8, 8, dtype=torch.bool)
+    brain[:, 2:6, 2:6] = True
+    mask = torch.zeros(2, 8, 8)
+    mask[:, 3, 3] = 1
+    logit = torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    shouting = torch.where(brain, logit, 50.0)
+    loss = losses.lesion_loss(logit, mask, brain)
+    assert float(losses.lesion_loss(shouting, mask, brain)) == pytest.approx(float(loss))
+    nowhere = losses.lesion_loss(logit.requires_grad_(), mask, torch.zeros_like(brain))
+    nowhere.backward()
+    assert float(nowhere.detach()) == 0
 
 
 def test_pairs() -> None:

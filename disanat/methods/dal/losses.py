@@ -25,11 +25,23 @@ def anatomy_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels) + _soft_dice(logits.softmax(1), target)
 
 
-def lesion_loss(logit: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy, lesions weighing four times, plus soft Dice; both (batch, ...)."""
+def lesion_loss(logit: Tensor, mask: Tensor, brain: Tensor) -> Tensor:
+    """Cross-entropy, lesions weighing four times, plus soft Dice, over the brain's voxels.
+
+    Most of a block is air, and a lesion fills little of a brain: counted over everything, the loss
+    would hardly notice what the head says about lesions.
+
+    Args:
+        logit: lesion logit, (batch, ...).
+        mask: 1 in lesions, float, (batch, ...).
+        brain: bool, (batch, ...); voxels outside do not count.
+    """
+    if not bool(brain.any()):
+        return logit.sum() * 0
+    said, truth = logit[brain], mask[brain]
     weight = torch.full((), _LESION_WEIGHT, device=logit.device)
-    entropy = functional.binary_cross_entropy_with_logits(logit, mask, pos_weight=weight)
-    return entropy + 0.5 * _soft_dice(logit.sigmoid()[:, None], mask[:, None])
+    entropy = functional.binary_cross_entropy_with_logits(said, truth, pos_weight=weight)
+    return entropy + _soft_dice(said.sigmoid()[None, None], truth[None, None])
 
 
 def swap_pairs(items: Tensor) -> Tensor:

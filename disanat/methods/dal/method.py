@@ -68,11 +68,12 @@ class DisentangledAnatomy(Method):
         # The anatomy of one contrast is painted with the imaging code of the other.
         crossed = swap_pairs(restored.softmax(1))
         painted = self.decoder(crossed, batch["theta"], OUTSIDE)
-        brain = (batch["labels"] > 0)[:, None].to(painted.dtype)
+        inside = batch["labels"] > 0
+        brain = inside[:, None].to(painted.dtype)
         return {
             "anatomy": anatomy_loss(logits, batch["labels"]),
             "consistency": pair_disagreement(logits),
-            "lesion": 0.5 * lesion_loss(lesion, batch["lesion"]),
+            "lesion": lesion_loss(lesion, batch["lesion"], inside),
             "restoration": 0.5 * anatomy_loss(restored, batch["labels"]),
             "painting": 0.5 * painting_loss(painted, batch["healthy"], brain),
         }
