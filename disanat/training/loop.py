@@ -168,8 +168,7 @@ def train_networks(
     source = batches(
         cases, split.train, plans, configuration, settings.seed + 1000 * first, settings.workers
     )
-    aside = (*split.reference, *split.threshold)
-    validation = _validation_batches(cases, aside, plans, configuration, trainer.device)
+    validation = _validation_batches(cases, split.watched, plans, configuration, trainer.device)
     bar = tqdm(
         total=trainer.epochs * trainer.steps,
         initial=first * trainer.steps,

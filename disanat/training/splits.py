@@ -17,18 +17,30 @@ _FEWEST_ASIDE = 3
 
 @dataclass(frozen=True)
 class Split:
-    """Names of cases; the three groups share none."""
+    """Names of cases; the four groups share none.
+
+    `reference` and `threshold` are the same for every fold: no member of an ensemble has seen them,
+    so that it can be calibrated as an ensemble. `validation` may be empty.
+    """
 
     train: tuple[str, ...]
+    validation: tuple[str, ...]
     reference: tuple[str, ...]
     threshold: tuple[str, ...]
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Cases whose figures the training log shows: validation, or else the reference."""
+        return self.validation or self.reference
 
 
 def split_cases(cases: Sequence[str], fold: int | str, seed: int = 12345) -> Split:
     """Split for one of five folds, or for `all`.
 
-    A fold's held-out cases are every fifth of a shuffled list, at least three; `all` sets the same
-    share aside. Half of them (rounded up) give the healthy reference, the others the threshold.
+    A fifth of the shuffled cases, at least three, is set aside for every fold alike: half of them
+    (rounded up) give the healthy reference, the others the threshold. Of the rest a fold keeps
+    every fifth case for validation, `all` none. With fewer than six cases in the rest a fold leaves
+    out one case, so that some folds are the same; a single one is never left out.
 
     Raises:
         DatasetError: too few cases.
@@ -39,12 +51,16 @@ def split_cases(cases: Sequence[str], fold: int | str, seed: int = 12345) -> Spl
             "add healthy scans to imagesTr and preprocess again."
         )
     shuffled = [sorted(cases)[i] for i in np.random.default_rng(seed).permutation(len(cases))]
-    first = 0 if fold == "all" else int(fold)
-    chosen = list(range(first, len(cases), FOLDS))
-    spare = [i for i in range(len(cases)) if i not in chosen]
-    while len(chosen) < _FEWEST_ASIDE:
-        chosen.append(spare.pop(0))
-    aside = [shuffled[i] for i in chosen]
+    aside = shuffled[: max(_FEWEST_ASIDE, len(cases) // FOLDS)]
+    rest = shuffled[len(aside) :]
+    held_out = [] if fold == "all" else _validation(rest, int(fold))
     half = (len(aside) + 1) // 2
-    train = tuple(sorted(set(cases) - set(aside)))
-    return Split(train, tuple(sorted(aside[:half])), tuple(sorted(aside[half:])))
+    train = set(rest) - set(held_out)
+    groups = (train, held_out, aside[:half], aside[half:])
+    return Split(*(tuple(sorted(group)) for group in groups))
+
+
+def _validation(rest: Sequence[str], fold: int) -> Sequence[str]:
+    if len(rest) == 1:
+        return []
+    return rest[fold::FOLDS] if len(rest) > fold else [rest[fold % len(rest)]]

@@ -94,6 +94,7 @@ def train(
         "epochs": (settings.epochs or chosen.epochs) if kind.trainable else 0,
         "minutes": round((trained_s + time.monotonic() - began) / 60, 1),
         "train_cases": list(split.train),
+        "validation_cases": list(split.validation),
         "reference_cases": list(split.reference),
         "threshold_cases": list(split.threshold),
         "torch": torch.__version__,

@@ -112,7 +112,7 @@ def test_two_mm_brains_on_a_cpu() -> None:
     assert made.restorer.features == (12, 24, 48, 64)
     assert made.edge_mm == 2.0
     seen = made.epochs * made.iterations_per_epoch * made.batch_size
-    assert seen == pytest.approx(48_000, rel=0.03)  # 64 x 70 x 12 would be more
+    assert seen == pytest.approx(80 * 0.64 * 70 * 12, rel=0.03)
 
 
 def test_without_label_maps_there_are_three_classes() -> None:

@@ -18,7 +18,7 @@ from disanat.training.checkpoints import restore_rng, rng_state
 from disanat.training.loop import TrainingSettings, train_networks
 from disanat.training.splits import Split
 
-SPLIT = Split(("h0", "h1"), ("h2",), ("h3",))
+SPLIT = Split(("h0", "h1"), (), ("h2",), ("h3",))
 
 
 class Toy(Method):
