@@ -42,7 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-d", "--dataset", help="take a model of this dataset")
     parser.add_argument("-c", "--configuration", help="take a model of this configuration")
-    parser.add_argument("-f", "--fold", help="take the model of this fold (0 to 4, or all)")
+    parser.add_argument(
+        "-f",
+        "--fold",
+        nargs="+",
+        help="take the model of this fold (0 to 4, or all), or the ensemble of these folds",
+    )
     parser.add_argument(
         "--save",
         nargs="+",
@@ -67,16 +72,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from disanat.inference.find import find_members, find_model
     from disanat.inference.folder import predict_folder
-    from disanat.inference.model import find_model
     from disanat.inference.predictor import Predictor
+    from disanat.training.ensemble import ready_ensemble
     from disanat.training.train import default_device
 
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else None
-    folder = find_model(home, args.model, dataset, args.configuration, args.fold)
+    device = args.device or default_device()
+    folds = args.fold or [None]
+    if len(set(folds)) > 1:
+        members = find_members(home, folds, args.model, dataset, args.configuration)
+        folder = ready_ensemble(home, members, device)
+    else:
+        folder = find_model(home, args.model, dataset, args.configuration, folds[0])
     log.info("Predicting with %s.", folder)
-    predictor = Predictor.from_folder(folder, args.device or default_device())
+    predictor = Predictor.from_folder(folder, device)
     extras = tuple(dict.fromkeys(args.save))
     rows = predict_folder(predictor, args.input, args.output, extras, args.use_channels)
     failed = [row for row in rows if row.status == "failed"]

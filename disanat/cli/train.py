@@ -30,9 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-f",
         "--fold",
-        default="0",
-        help="0 to 4: hold every fifth case out for calibration; all: the same share, once "
-        "(default: 0)",
+        nargs="+",
+        default=["0"],
+        help="0 to 4: keep a fifth of the cases for validation; all: train on them as well; "
+        "several: train one after the other, then calibrate them as an ensemble (default: 0)",
     )
     parser.add_argument(
         "-m", "--method", default="dal", help="dal (default) or threshold (baseline, no training)"
@@ -65,15 +66,16 @@ def _run(args: argparse.Namespace) -> int:
     if workers > 0:
         # Threads that wait without spinning: the renderers need the time they would burn.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from disanat.training.ensemble import ready_ensemble
     from disanat.training.loop import TrainingSettings
-    from disanat.training.train import default_device, train
+    from disanat.training.train import default_device, latest_plan, train
 
     if args.epochs is not None and args.epochs < 1:
         raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
     if workers < 0:
         raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
     home = resolve_home(args.home)
-    dataset = home.dataset_name(args.dataset) if args.dataset else None
+    dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)
     settings = TrainingSettings(
         device=args.device or default_device(),
         epochs=args.epochs,
@@ -81,7 +83,12 @@ def _run(args: argparse.Namespace) -> int:
         workers=workers,
         resume=args.resume,
     )
-    train(home, dataset, args.method, args.configuration, args.fold, settings)
+    folds = sorted(set(args.fold))
+    members = [
+        train(home, dataset, args.method, args.configuration, fold, settings) for fold in folds
+    ]
+    if len(members) > 1:
+        ready_ensemble(home, members, settings.device, settings.seed)
     return 0
 
 

@@ -1,35 +1,49 @@
-"""A trained model on disk: found, loaded, described."""
+"""A trained model on disk, of one fold or an ensemble of several: saved and loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 from cattrs import BaseValidationError
+from torch import nn
 
 from disanat.errors import ModelError
 from disanat.home import Home, read_json, write_json
-from disanat.methods.interface import Method
-from disanat.methods.registry import get_method, method_names, untrained_methods
+from disanat.methods.ensemble import Ensemble
+from disanat.methods.interface import Detector
+from disanat.methods.registry import get_method
 from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans, from_dict, to_dict
 from disanat.scoring.calibration import Calibration
 
-__all__ = ["DESCRIPTION", "Model", "find_model", "load_model", "model_folder", "save_model"]
+__all__ = [
+    "DESCRIPTION",
+    "REMEDY",
+    "Model",
+    "ensemble_folder",
+    "finished",
+    "load_model",
+    "model_folder",
+    "save_ensemble",
+    "save_model",
+]
 
 DESCRIPTION = "model.json"
 _WEIGHTS = "checkpoint_final.pt"
 _SCHEMA = 1
-_REMEDY = "train the model again with disanat_train"
+REMEDY = "train the model again with disanat_train"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A method with trained networks, its plan and its calibration."""
+    """A method with trained networks, or an ensemble of them, its plan and its calibration."""
 
-    method: Method
+    method: Detector
     plans: Plans
     configuration: Configuration
     calibration: Calibration
@@ -41,10 +55,26 @@ def model_folder(home: Home, dataset: str, method: str, configuration: str, fold
     return home.results / dataset / f"{method}__{configuration}" / f"fold_{fold}"
 
 
+def ensemble_folder(members: Sequence[Path]) -> Path:
+    """Where the ensemble of some folds of one training folder lies."""
+    folds = sorted({member.name.removeprefix("fold_") for member in members})
+    return members[0].parent / f"ensemble_{'_'.join(folds)}"
+
+
 def save_model(model: Model, weights: dict[str, torch.Tensor], facts: dict[str, object]) -> None:
     """Write weights, then the description that makes the model findable."""
     if weights:
         save_state({"weights": weights}, model.folder / _WEIGHTS)
+    _describe(model, {"facts": facts})
+
+
+def save_ensemble(model: Model, members: Sequence[Path], facts: dict[str, object]) -> None:
+    """Write the description of an ensemble: its calibration, and which trainings it joins."""
+    trained = {member.name: finished(member) for member in members}
+    _describe(model, {"members": trained, "facts": facts})
+
+
+def _describe(model: Model, more: Mapping[str, object]) -> None:
     description = {
         "schema_version": _SCHEMA,
         "method": model.method.name,
@@ -52,16 +82,23 @@ def save_model(model: Model, weights: dict[str, torch.Tensor], facts: dict[str, 
         "plans": to_dict(model.plans),
         "calibration": asdict(model.calibration),
         "finished": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        "facts": facts,
+        **more,
     }
     write_json(description, model.folder / DESCRIPTION)
 
 
+def finished(folder: Path) -> str:
+    """When a model was finished, in ISO format; empty where its description does not say."""
+    description = read_json(folder / DESCRIPTION, ModelError, REMEDY)
+    return str(description.get("finished", "")) if isinstance(description, dict) else ""
+
+
 def load_model(folder: Path, device: str = "cpu") -> Model:
-    """Load a finished model.
+    """Load a finished model of one fold, or an ensemble with all its members.
 
     Raises:
-        ModelError: the folder holds no finished model, or a damaged one.
+        ModelError: the folder holds no finished model, or a damaged one, or a member of the
+            ensemble was trained again after the ensemble had been calibrated.
     """
     source = folder / DESCRIPTION
     if not source.exists():
@@ -69,7 +106,7 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
             f"{folder} holds no finished model (no {DESCRIPTION}): name a fold's folder with -m, "
             "or finish its training with disanat_train --resume."
         )
-    data = read_json(source, ModelError, _REMEDY)
+    data = read_json(source, ModelError, REMEDY)
     try:
         if data["schema_version"] != _SCHEMA:
             raise ValueError(f"schema version {data['schema_version']}")
@@ -77,77 +114,38 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
         configuration = from_dict(data["configuration"], Configuration)
         calibration = Calibration(**data["calibration"])
         kind = get_method(data["method"])
+        members = dict(data.get("members", {}))
     except (BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as cause:
-        raise ModelError(f"{source} is damaged ({cause}): {_REMEDY}.") from cause
-    method = kind(plans, configuration)
-    networks = method.networks()
-    if len(networks):
-        state = load_state(folder / _WEIGHTS, torch.device(device))
-        try:
-            networks.load_state_dict(state["weights"])
-        except (RuntimeError, KeyError) as cause:
-            raise ModelError(f"{folder / _WEIGHTS} does not fit {source}: {_REMEDY}.") from cause
-        networks.to(device).eval()
+        raise ModelError(f"{source} is damaged ({cause}): {REMEDY}.") from cause
+    if members:
+        method: Detector = _load_members(folder, members, device)
+    else:
+        single = kind(plans, configuration)
+        _load_networks(single.networks(), folder, device)
+        method = single
     return Model(method, plans, configuration, calibration, folder)
 
 
-def _finished(folder: Path) -> str:
-    return str(read_json(folder / DESCRIPTION, ModelError, _REMEDY).get("finished", ""))
-
-
-def find_model(
-    home: Home,
-    model: str | None = None,
-    dataset: str | None = None,
-    configuration: str | None = None,
-    fold: str | None = None,
-) -> Path:
-    """The model folder that a user means.
-
-    Args:
-        home: the home folder.
-        model: a folder, or a method's name; anything by default.
-        dataset: full dataset name, or None for any.
-        configuration: name, or None for any.
-        fold: number or `all`, or None for any.
-
-    Returns:
-        The folder of the training that finished last among those that fit; with no model named, a
-        baseline without training is taken only where there is nothing else.
-
-    Raises:
-        ModelError: none fits; the message lists what there is.
-    """
-    if model and Path(model).is_dir():
-        return _inside(Path(model))
-    if model and model not in method_names():
+def _load_networks(networks: nn.ModuleDict, folder: Path, device: str) -> None:
+    if not len(networks):
+        return
+    state = load_state(folder / _WEIGHTS, torch.device(device))
+    try:
+        networks.load_state_dict(state["weights"])
+    except (RuntimeError, KeyError) as cause:
         raise ModelError(
-            f"'{model}' is neither a folder nor a method: give a model's folder, or one of "
-            f"{', '.join(method_names())}."
-        )
-    pattern = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}/fold_{fold or '*'}"
-    found = [p.parent for p in home.results.glob(f"{pattern}/{DESCRIPTION}")]
-    trained = [p for p in found if p.parent.name.split("__")[0] not in untrained_methods()]
-    if model is None and trained:
-        found = trained
-    if found:
-        return max(found, key=_finished)
-    there = sorted(
-        str(p.parent.relative_to(home.results)) for p in home.results.glob(f"*/*/*/{DESCRIPTION}")
-    )
-    if not there:
-        raise ModelError(
-            f"No model has been trained yet in {home.results}: run disanat_train first, or point "
-            "--home or DISANAT_HOME at the folder where one was."
-        )
-    raise ModelError(
-        f"No finished model fits {pattern} in {home.results}: there are {', '.join(there)}."
-    )
+            f"{folder / _WEIGHTS} does not fit {folder / DESCRIPTION}: {REMEDY}."
+        ) from cause
+    networks.to(device).eval()
 
 
-def _inside(folder: Path) -> Path:
-    """The folder itself, or the last finished fold in it."""
-    if (folder / DESCRIPTION).exists():
-        return folder
-    folds = [p.parent for p in folder.glob(f"fold_*/{DESCRIPTION}")]
-    return max(folds, key=_finished) if folds else folder
+def _load_members(folder: Path, members: Mapping[str, Any], device: str) -> Ensemble:
+    paths = [folder.parent / name for name in members]
+    models = [load_model(path, device) for path in paths]
+    for path, model, stamp in zip(paths, models, members.values(), strict=True):
+        if finished(path) != stamp:
+            raise ModelError(
+                f"{model.folder} was trained again after {folder} had been calibrated: calibrate "
+                "it anew by naming its folds in disanat_predict -f or disanat_train -f."
+            )
+    return Ensemble([model.method for model in models])

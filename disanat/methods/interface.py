@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from disanat.plans import Configuration, Plans
 from disanat.tissues import scheme_by_names
 
-__all__ = ["Batch", "ChannelResult", "Method", "PreparedChannel"]
+__all__ = ["Batch", "ChannelResult", "Detector", "Method", "PreparedChannel"]
 
 Batch = Mapping[str, Tensor]
 
@@ -57,16 +57,29 @@ class ChannelResult:
         return self.score if self.second is None else self.score + np.float32(share) * self.second
 
 
-class Method(ABC):
-    """One way to find anomalies, trained on healthy scans alone."""
+class Detector(ABC):
+    """What calibration and prediction need: something that scores the channels of a case."""
 
     name: str
-    trainable: bool = True
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         self.plans = plans
         self.configuration = configuration
         self.scheme = scheme_by_names(plans.classes)
+
+    @abstractmethod
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        """Results of all channels of one case, in the same order."""
+
+    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
+        """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
+        return None
+
+
+class Method(Detector):
+    """One way to find anomalies, trained on healthy scans alone."""
+
+    trainable: bool = True
 
     @abstractmethod
     def networks(self) -> nn.ModuleDict:
@@ -79,11 +92,3 @@ class Method(ABC):
     @abstractmethod
     def validate(self, batch: Batch) -> dict[str, float]:
         """Figures of one batch of held-out cases; `error` among them is to become small."""
-
-    @abstractmethod
-    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
-        """Results of all channels of one case, in the same order."""
-
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
-        return None

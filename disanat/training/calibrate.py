@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from disanat.io.store import open_case
-from disanat.methods.interface import ChannelResult, Method, PreparedChannel
+from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
 from disanat.plans import Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.calibration import ANY, Calibration, choose_share, choose_threshold, fit_table
@@ -29,7 +29,7 @@ _SAMPLE = 20000
 
 
 def calibrate(
-    method: Method, configuration: Configuration, cases: Path, split: Split, seed: int
+    method: Detector, configuration: Configuration, cases: Path, split: Split, seed: int
 ) -> Calibration:
     """Calibrate a trained method on cases set aside.
 
@@ -88,7 +88,7 @@ def calibrate(
 
 def _predictions(
     rng: np.random.Generator,
-    method: Method,
+    method: Detector,
     configuration: Configuration,
     cases: Path,
     names: Sequence[str],
@@ -124,7 +124,7 @@ def _predictions(
 
 
 def _some_lesion(
-    rng: np.random.Generator, method: Method, tissue: np.ndarray, configuration: Configuration
+    rng: np.random.Generator, method: Detector, tissue: np.ndarray, configuration: Configuration
 ) -> Lesion:
     preferred = np.isin(tissue, class_kinds(method.scheme, "white"))
     while True:

@@ -18,11 +18,12 @@ from disanat.training.calibrate import calibrate
 from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
 from disanat.training.splits import FOLDS, split_cases
 
-__all__ = ["default_device", "train"]
+__all__ = ["PLANS", "cases_folder", "default_device", "latest_plan", "train"]
 
 log = logging.getLogger(__name__)
 
-_PLANS = "plans.json"
+PLANS = "plans.json"
+"""Name of the file beside the preprocessed cases."""
 _RUNG = "_rung"
 
 
@@ -60,9 +61,9 @@ def train(
         raise PlanError(f"There is no fold '{fold}': use 0 to {FOLDS - 1}, or all.")
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise PlanError("No CUDA device is to be found here: train with --device cpu.")
-    name = dataset or _latest_plan(home)
+    name = dataset or latest_plan(home)
     kind = get_method(method)
-    plans = load_json(home.preprocessed / name / _PLANS, Plans)
+    plans = load_json(home.preprocessed / name / PLANS, Plans)
     chosen = plans.configuration(configuration)
     log.info(
         "Training %s on %s, configuration %s, fold %s, device %s.",
@@ -72,7 +73,7 @@ def train(
         fold,
         settings.device,
     )
-    cases = home.preprocessed / name / chosen.name.split(_RUNG)[0]
+    cases = cases_folder(home, name, chosen.name)
     split = split_cases(stored_cases(cases), fold)
     folder = model_folder(home, name, method, chosen.name, fold)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,8 +105,18 @@ def train(
     return folder
 
 
-def _latest_plan(home: Home) -> str:
-    plans = list(home.preprocessed.glob(f"Dataset*/{_PLANS}"))
+def cases_folder(home: Home, dataset: str, configuration: str) -> Path:
+    """Where the preprocessed cases of a configuration, or of a rung of its ladder, lie."""
+    return home.preprocessed / dataset / configuration.split(_RUNG)[0]
+
+
+def latest_plan(home: Home) -> str:
+    """Name of the dataset that was planned last.
+
+    Raises:
+        DatasetError: none was.
+    """
+    plans = list(home.preprocessed.glob(f"Dataset*/{PLANS}"))
     if not plans:
         raise DatasetError(
             f"No dataset has been planned yet in {home.preprocessed}: run "

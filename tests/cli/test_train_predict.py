@@ -38,7 +38,7 @@ def test_defaults() -> None:
     assert (given.dataset, given.configuration, given.fold, given.method) == (
         None,
         None,
-        "0",
+        ["0"],
         "dal",
     )
     assert given.resume is False and given.epochs is None

@@ -10,7 +10,8 @@ import pytest
 
 from disanat.errors import ModelError
 from disanat.home import Home
-from disanat.inference.model import find_model, load_model
+from disanat.inference.find import find_model
+from disanat.inference.model import load_model
 
 NAME = "Dataset005_Mini"
 
@@ -111,5 +112,5 @@ def test_a_loaded_model_holds_what_was_saved(results: Home) -> None:
     assert model.calibration.threshold == data["calibration"]["threshold"]
     assert not any(n.training for n in model.method.networks().values())
     facts = data["facts"]
-    groups = [set(facts[f"{g}_cases"]) for g in ("train", "reference", "threshold")]
+    groups = [set(facts[f"{g}_cases"]) for g in ("train", "validation", "reference", "threshold")]
     assert sum(map(len, groups)) == len(set.union(*groups)) == 5

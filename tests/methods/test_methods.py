@@ -186,7 +186,8 @@ def test_painting_loss_counts_the_brain_alone() -> None:
 def test_a_miniature_brain_is_seen_by_the_trained_model(trained_home: Path, miniature: Any) -> None:
     """Healthy brains differ less from their own calibration than brains with a lesion."""
     from disanat.home import Home
-    from disanat.inference.model import find_model, load_model
+    from disanat.inference.find import find_model
+    from disanat.inference.model import load_model
 
     model = load_model(find_model(Home(trained_home), "threshold"))
     scores = []

@@ -1,0 +1,114 @@
+"""Which of the models in a home folder a user means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from disanat.errors import ModelError
+from disanat.home import Home
+from disanat.inference.model import DESCRIPTION, finished
+from disanat.methods.registry import method_names, untrained_methods
+
+__all__ = ["find_members", "find_model"]
+
+
+def find_model(
+    home: Home,
+    model: str | None = None,
+    dataset: str | None = None,
+    configuration: str | None = None,
+    fold: str | None = None,
+) -> Path:
+    """The model folder that a user means.
+
+    Args:
+        home: the home folder.
+        model: a folder, or a method's name; anything by default.
+        dataset: full dataset name, or None for any.
+        configuration: name, or None for any.
+        fold: number or `all`, or None for any.
+
+    Returns:
+        The folder of the training that finished last among those that fit; with no model named, a
+        baseline without training is taken only where there is nothing else.
+
+    Raises:
+        ModelError: none fits; the message lists what there is.
+    """
+    if model and Path(model).is_dir():
+        return _inside(Path(model), fold)
+    if model and model not in method_names():
+        raise ModelError(
+            f"'{model}' is neither a folder nor a method: give a model's folder, or one of "
+            f"{', '.join(method_names())}."
+        )
+    training = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}"
+    patterns = [f"{training}/{last}" for last in _last_parts(fold)]
+    found = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
+    trained = [p for p in found if p.parent.name.split("__")[0] not in untrained_methods()]
+    if model is None and trained:
+        found = trained
+    if found:
+        return max(found, key=finished)
+    there = sorted(
+        str(p.parent.relative_to(home.results)) for p in home.results.glob(f"*/*/*/{DESCRIPTION}")
+    )
+    if not there:
+        raise ModelError(
+            f"No model has been trained yet in {home.results}: run disanat_train first, or point "
+            "--home or DISANAT_HOME at the folder where one was."
+        )
+    raise ModelError(
+        f"No finished model fits {patterns[0]} in {home.results}: there are {', '.join(there)}."
+    )
+
+
+def find_members(
+    home: Home,
+    folds: Sequence[str],
+    model: str | None = None,
+    dataset: str | None = None,
+    configuration: str | None = None,
+) -> list[Path]:
+    """The folders of several folds of one training, for an ensemble.
+
+    Args:
+        home: the home folder.
+        folds: at least one; those named twice count once.
+        model: a method's name, or the folder that holds the folds.
+        dataset: full dataset name, or None for any.
+        configuration: name, or None for any.
+
+    Raises:
+        ModelError: a fold has not been trained; the message names it.
+    """
+    wanted = sorted(set(folds))
+    first = find_model(home, model, dataset, configuration, wanted[0])
+    members = [first.parent / f"fold_{fold}" for fold in wanted]
+    for fold, member in zip(wanted, members, strict=True):
+        if not (member / DESCRIPTION).exists():
+            raise ModelError(
+                f"Fold {fold} of {first.parent} has no finished model: train it with "
+                f"disanat_train -f {fold}, or leave it out of -f."
+            )
+    return members
+
+
+def _last_parts(fold: str | None) -> tuple[str, ...]:
+    return ("fold_*", "ensemble_*") if fold is None else (f"fold_{fold}",)
+
+
+def _inside(folder: Path, fold: str | None) -> Path:
+    """The folder itself, or the wanted or last finished model in it."""
+    if (folder / DESCRIPTION).exists():
+        if fold is not None and folder.name != f"fold_{fold}":
+            raise ModelError(
+                f"{folder} is a model of its own, not fold {fold}: leave out -f, or name the "
+                "folder above with -m."
+            )
+        return folder
+    there = [p.parent for part in _last_parts(fold) for p in folder.glob(f"{part}/{DESCRIPTION}")]
+    if fold is not None and not there:
+        raise ModelError(f"{folder} holds no finished model of fold {fold}: train it first.")
+    return max(there, key=finished) if there else folder

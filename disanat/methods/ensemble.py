@@ -1,0 +1,62 @@
+"""Several trainings of one method that give one opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mode
+
+import numpy as np
+
+from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
+
+__all__ = ["Ensemble"]
+
+
+class Ensemble(Detector):
+    """The mean of its members' scores and pseudo-healthy images, the majority of their labels.
+
+    Args:
+        members: detectors of one method with the same plan and configuration.
+    """
+
+    def __init__(self, members: Sequence[Detector]) -> None:
+        super().__init__(members[0].plans, members[0].configuration)
+        self.name = members[0].name
+        self.members = tuple(members)
+
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        opinions = [member.predict(channels) for member in self.members]
+        return [_joined(of_channel) for of_channel in zip(*opinions, strict=True)]
+
+    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
+        masks = [mask for m in self.members if (mask := m.brain_mask(image)) is not None]
+        return np.mean(masks, axis=0) >= 0.5 if masks else None
+
+
+def _joined(opinions: Sequence[ChannelResult]) -> ChannelResult:
+    second = [o.second for o in opinions if o.second is not None]
+    return ChannelResult(
+        score=_mean([o.score for o in opinions]),
+        phi=_mean([o.phi for o in opinions]),
+        contrast=mode(o.contrast for o in opinions),
+        anatomy=_majority([o.anatomy for o in opinions if o.anatomy is not None]),
+        edges=_majority([o.edges for o in opinions if o.edges is not None]),
+        second=_mean(second) if len(second) == len(opinions) else None,
+    )
+
+
+def _mean(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(arrays, axis=0), np.float32)
+
+
+def _majority(labels: Sequence[np.ndarray]) -> np.ndarray | None:
+    """The label that most maps give to a voxel, the smallest of equals."""
+    if not labels:
+        return None
+    best = np.zeros(labels[0].shape, labels[0].dtype)
+    most = np.zeros(labels[0].shape, np.uint8)
+    for number in np.unique(labels):
+        votes = np.sum([m == number for m in labels], axis=0, dtype=np.uint8)
+        best[votes > most] = number
+        most = np.maximum(most, votes)
+    return best

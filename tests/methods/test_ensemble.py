@@ -1,0 +1,88 @@
+"""Several members, one opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from disanat.methods.ensemble import Ensemble
+from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
+from disanat.plans import Plans, load_json
+
+SHAPE = (2, 3, 4)
+
+
+class Fixed(Detector):
+    """Says the same about everything."""
+
+    name = "fixed"
+
+    def __init__(self, plans: Plans, result: ChannelResult, mask: np.ndarray | None = None) -> None:
+        super().__init__(plans, plans.configuration())
+        self.result, self.mask = result, mask
+
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        return [self.result for _ in channels]
+
+    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
+        return self.mask
+
+
+@pytest.fixture
+def plans(planned_home) -> Plans:  # type: ignore[no-untyped-def]
+    return load_json(planned_home / "preprocessed" / "Dataset005_Mini" / "plans.json", Plans)
+
+
+def full(value: float) -> np.ndarray:
+    return np.full(SHAPE, value, np.float32)
+
+
+def result(score: float, contrast: str, label: int, second: float | None = None) -> ChannelResult:
+    anatomy = np.full(SHAPE, label, np.uint8)
+    head = None if second is None else full(second)
+    return ChannelResult(full(score), full(2 * score), contrast, anatomy, anatomy, head)
+
+
+def channel() -> PreparedChannel:
+    brain = np.ones(SHAPE, bool)
+    return PreparedChannel(full(0), brain, (1, 1, 1), full(0), brain, (1, 1, 1))
+
+
+def test_scores_are_averaged_and_labels_voted(plans: Plans) -> None:
+    members = [
+        Fixed(plans, result(1, "t1", 2, 0.0)),
+        Fixed(plans, result(2, "flair", 3, 3.0)),
+        Fixed(plans, result(6, "flair", 3, 6.0)),
+    ]
+    said = Ensemble(members).predict([channel(), channel()])
+    assert len(said) == 2
+    np.testing.assert_allclose(said[1].score, 3)
+    np.testing.assert_allclose(said[1].phi, 6)
+    assert said[1].contrast == "flair"
+    assert said[1].anatomy is not None and (said[1].anatomy == 3).all()
+    assert said[1].second is not None and said[1].score.dtype == np.float32
+    np.testing.assert_allclose(said[1].joined(0.5), 4.5)
+
+
+def test_of_equal_votes_the_smaller_label_wins(plans: Plans) -> None:
+    members = [Fixed(plans, result(0, "t1", 5)), Fixed(plans, result(0, "t1", 2))]
+    anatomy = Ensemble(members).predict([channel()])[0].anatomy
+    assert anatomy is not None and (anatomy == 2).all()
+
+
+def test_a_second_score_counts_only_where_every_member_has_one(plans: Plans) -> None:
+    members = [Fixed(plans, result(0, "t1", 5, 1.0)), Fixed(plans, result(0, "t1", 2))]
+    assert Ensemble(members).predict([channel()])[0].second is None
+
+
+def test_the_brain_is_what_half_of_the_members_see(plans: Plans) -> None:
+    nothing = result(0, "t1", 1)
+    left, right = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    left[..., :3], right[..., 1:] = True, True
+    three = [Fixed(plans, nothing, m) for m in (left, right, right)]
+    np.testing.assert_array_equal(Ensemble(three).brain_mask(full(0)), right)
+    assert Ensemble([Fixed(plans, nothing)]).brain_mask(full(0)) is None
+    blind = [Fixed(plans, nothing), Fixed(plans, nothing, left)]
+    np.testing.assert_array_equal(Ensemble(blind).brain_mask(full(0)), left)
