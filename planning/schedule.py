@@ -11,14 +11,14 @@ TRAINING_SHARE = 0.64
 """A fifth of the cases calibrates, and a fold keeps a fifth of the others for validation."""
 _PASSES = {("cpu", 2): 12, ("cuda", 2): 200, ("cpu", 3): 40, ("cuda", 3): 1000}
 _LIMITS = {
-    ("cpu", 2): (9_000, 48_000),
+    ("cpu", 2): (9_000, 36_000),
     ("cpu", 3): (500, 3_000),
     ("cuda", 2): (64_000, 4_000_000),
     ("cuda", 3): (20_000, 500_000),
 }
 _ITERATIONS_PER_EPOCH = {"cpu": 100, "cuda": 250}
 _FEWEST_EPOCHS = 10
-_LEARNING_RATE, _AT_BATCH = 1.5e-3, 16
+_LEARNING_RATE, _AT_BATCH, _HIGHEST_RATE = 1.5e-3, 8, 3e-3
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def plan_schedule(
 
     Limits keep small datasets from being trained too little, and large ones from taking weeks. An
     epoch is shortened where there would be fewer than ten. The learning rate grows with the square
-    root of the batch, as the noise of AdamW's steps does.
+    root of the batch, as the noise of AdamW's steps does, up to 0.003.
     """
     passes = _PASSES[device, dimension]
     least, most = _LIMITS[device, dimension]
@@ -46,7 +46,7 @@ def plan_schedule(
     total = min(max(wanted, least), most)
     iterations = max(_FEWEST_EPOCHS, round(total / batch_size))
     per_epoch = min(_ITERATIONS_PER_EPOCH[device], ceil(iterations / _FEWEST_EPOCHS))
-    epochs = min(round(iterations / per_epoch), int(most / batch_size / per_epoch))
+    epochs = min(ceil(iterations / per_epoch), int(most / batch_size / per_epoch))
     epochs = max(_FEWEST_EPOCHS, epochs)
     what = "slices" if dimension == 2 else "patches"
     count = TRAINING_SHARE * cases * samples_per_case
@@ -58,5 +58,5 @@ def plan_schedule(
         limit = "at least" if total > wanted else "at most"
         reason += f", but {limit} {total:.0f}"
     reason += f", in batches of {batch_size}."
-    rate = _LEARNING_RATE * sqrt(batch_size / _AT_BATCH)
+    rate = min(_HIGHEST_RATE, _LEARNING_RATE * sqrt(batch_size / _AT_BATCH))
     return Schedule(epochs, per_epoch, float(f"{rate:.4g}"), reason)
