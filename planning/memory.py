@@ -15,7 +15,7 @@ from typing import Literal
 
 from disanat.plans import Configuration, NetworkPlan
 
-__all__ = ["Cost", "decoder_cost", "default_memory", "estimate_gb", "unet_cost"]
+__all__ = ["Cost", "decoder_cost", "default_memory", "estimate_gb", "kept_elements", "unet_cost"]
 
 GB = 1024**3
 _BYTES = 4
@@ -27,8 +27,12 @@ _ALLOCATOR = 1.1
 """What fragmentation adds."""
 _RUNTIME_GB = {"cpu": 1.5, "cuda": 1.0}
 """torch itself, and the loaders' patches (cpu) or the CUDA context (cuda)."""
-_FULL_SIZE_MAPS = 6
-"""Softmax, one-hot, its straight-through copy, edges, restored softmax, and loss terms."""
+_MAPS_PER_CLASS = 13
+"""Kept around the networks for each class of the anatomy, in units of a float32 map: softmax, one-hot
+and its straight-through copy, edges and where they were found (int64), restored classes, the same
+painted, and the terms of the losses; the agreement of pairs needs half a map."""
+_SINGLE_MAPS = 14
+"""Labels (int64), the lesion's logit and mask, the painted and the healthy image, and their losses."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,7 @@ def unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]
     """What a PlainConvUNet keeps: two convolutions a stage down, one a stage up.
 
     A convolution block (convolution, instance norm, LeakyReLU in place) keeps the outputs of the
-    convolution and of the norm. Going up, the transposed convolution and the concatenation with the
-    skip are kept too.
+    convolution and of the norm. Going up, the concatenation with the skip is kept too.
     """
     activations, parameters, largest = 0, 0, 0
     sizes: list[int] = []
@@ -64,19 +67,40 @@ def unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]
     for stage in reversed(range(len(plan.features) - 1)):
         features, below = plan.features[stage], plan.features[stage + 1]
         voxels = sizes[stage]
-        activations += (features + 2 * features + 2 * features) * voxels
+        activations += (2 * features + 2 * features) * voxels
         parameters += prod(plan.strides[stage + 1]) * below * features + features
         parameters += prod(plan.kernel_sizes[stage]) * 2 * features * features + 3 * features
         parameters += (features + 1) * outputs
         largest = max(largest, 2 * features * voxels)
-    return Cost(activations + outputs * sizes[0], largest, parameters)
+    return Cost(activations + inputs * prod(patch), largest, parameters)
 
 
 def decoder_cost(features: int, classes: int, patch: Sequence[int]) -> Cost:
-    """What the image decoder keeps: three convolutions at full resolution, FiLM, LeakyReLU."""
+    """What the image decoder keeps: what goes in, two hidden layers, each before and after FiLM."""
     voxels, kernel = prod(patch), 3 ** len(patch)
     parameters = kernel * ((classes + 2) * features + features * features + features)
-    return Cost(3 * 3 * features * voxels, features * voxels, parameters + 64 * features)
+    return Cost(
+        (classes + 2 + 4 * features) * voxels, features * voxels, parameters + 64 * features
+    )
+
+
+def kept_elements(configuration: Configuration, classes: int) -> int:
+    """Float32 elements that autograd keeps for one training step of all networks together."""
+    patch = configuration.patch_size
+    around = (_MAPS_PER_CLASS * (classes + 1) + _SINGLE_MAPS) * prod(patch)
+    kept = sum(cost.activations for cost in _costs(configuration, classes))
+    return configuration.batch_size * (kept + around)
+
+
+def _costs(configuration: Configuration, classes: int) -> tuple[Cost, Cost, Cost]:
+    """Of encoder, restoration network and decoder."""
+    patch, maps = configuration.patch_size, classes + 1
+    slices = 2 * configuration.context_slices + 1 if configuration.dimension == 2 else 1
+    return (
+        unet_cost(configuration.encoder, slices, maps + 1, patch),
+        unet_cost(configuration.restorer, maps, maps, patch),
+        decoder_cost(configuration.decoder_features, classes, patch),
+    )
 
 
 def estimate_gb(configuration: Configuration, classes: int, device: str) -> float:
@@ -87,17 +111,10 @@ def estimate_gb(configuration: Configuration, classes: int, device: str) -> floa
         classes: tissue classes without background.
         device: `cpu` or `cuda`.
     """
-    patch, batch = configuration.patch_size, configuration.batch_size
-    slices = 2 * configuration.context_slices + 1 if configuration.dimension == 2 else 1
-    maps = classes + 1
-    costs = (
-        unet_cost(configuration.encoder, slices, maps + 1, patch),
-        unet_cost(configuration.restorer, maps, maps, patch),
-        decoder_cost(configuration.decoder_features, classes, patch),
-    )
-    around = (slices + 4 + _FULL_SIZE_MAPS * maps) * prod(patch)
-    kept = batch * (sum(cost.activations for cost in costs) + around)
-    workspace = batch * _WORKSPACE_TENSORS * max(cost.largest for cost in costs)
+    costs = _costs(configuration, classes)
+    kept = kept_elements(configuration, classes)
+    largest = max(cost.largest for cost in costs)
+    workspace = configuration.batch_size * _WORKSPACE_TENSORS * largest
     weights = _COPIES_OF_WEIGHTS * sum(cost.parameters for cost in costs)
     return _RUNTIME_GB[device] + _ALLOCATOR * _BYTES * (kept + workspace + weights) / GB
 

@@ -10,7 +10,6 @@ from disanat.plans import AXES, Configuration, Decision, Fingerprint, Plans, Tri
 from disanat.tissues import THREE_CLASSES, TissueClass
 from planning.sizing import (
     FIRST_FEATURES,
-    LARGEST_BATCH,
     MAX_STAGES,
     Device,
     Frame,
@@ -18,8 +17,10 @@ from planning.sizing import (
     configure,
     fit,
     ladder,
+    largest_batch,
     schedule_of,
     topology_of,
+    training_samples,
     wanted_patch,
 )
 from planning.spacing import (
@@ -161,17 +162,11 @@ def _explain(frame: Frame, sizes: Sizes, made: Configuration, memory_gb: float) 
     )
     first, most = made.encoder.features[0], made.encoder.features[-1]
     shortest = describe_spacing([frame.spacing[axis] for axis in frame.patch_axes])
-    largest = LARGEST_BATCH[frame.device, frame.dimension]
     covers = (
         f"the median brain is {crop} voxels; with 8% more on each axis, and multiples of "
         f"{divisors} for the network, it is seen whole"
         if whole
         else f"the median brain is {crop} voxels, but only this much of it fits {memory_gb:g} GB"
-    )
-    batch = (
-        f"{largest} is the most that is used on {frame.device}"
-        if sizes.batch == largest
-        else f"the next even number up does not fit {memory_gb:g} GB"
     )
     schedule = schedule_of(frame, sizes)
     return [
@@ -183,13 +178,14 @@ def _explain(frame: Frame, sizes: Sizes, made: Configuration, memory_gb: float) 
             f"{len(made.encoder.features)} stages, {first} to {most} features",
             f"At {shortest} the patch can be halved until an edge would be below 6 voxels or the "
             f"{MAX_STAGES[frame.device, frame.dimension]} stages allowed are used up; "
-            f"{FIRST_FEATURES[frame.device]} first features are usual on {frame.device}, and the "
-            "restoration network has three quarters as many.",
+            f"{FIRST_FEATURES[frame.device]} first features are usual on {frame.device}"
+            f"{_about_width(frame, sizes)}, and the restoration network has three quarters as many.",
         ),
         Decision(
             f"{name}: batch",
             f"{sizes.batch}",
-            f"It is even because samples come as pairs, two contrasts of one brain; {batch}.",
+            "It is even because samples come as pairs, two contrasts of one brain; "
+            f"{_about_batch(frame, sizes, memory_gb)}.",
         ),
         Decision(
             f"{name}: training",
@@ -203,6 +199,25 @@ def _explain(frame: Frame, sizes: Sizes, made: Configuration, memory_gb: float) 
             f"The estimate for all networks together stays within {memory_gb:g} GB.",
         ),
     ]
+
+
+def _about_batch(frame: Frame, sizes: Sizes, memory_gb: float) -> str:
+    if frame.batch is not None:
+        return "it was set by you"
+    if sizes.batch < largest_batch(frame):
+        return f"the next larger one does not fit {memory_gb:g} GB"
+    if frame.device == "cpu":
+        return f"{sizes.batch} is the most on a CPU, whose limit is time before it is memory"
+    what = "slices" if frame.dimension == 2 else "brains"
+    return f"{sizes.batch} is a twentieth of the {training_samples(frame):.0f} {what} to train on"
+
+
+def _about_width(frame: Frame, sizes: Sizes) -> str:
+    usual = FIRST_FEATURES[frame.device]
+    if sizes.features == usual:
+        return ""
+    why = "memory was left for more" if sizes.features > usual else "memory allows no more"
+    return f", but {why}: {sizes.features}"
 
 
 def _about_ladder(name: str, rungs: Sequence[Configuration]) -> Decision:

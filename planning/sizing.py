@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Literal
@@ -10,12 +11,11 @@ from typing import Literal
 from disanat.errors import PlanError
 from disanat.plans import AXES, Configuration, Triple
 from planning.memory import estimate_gb
-from planning.schedule import Schedule, plan_schedule
+from planning.schedule import TRAINING_SHARE, Schedule, plan_schedule
 from planning.topology import Topology, network_plan, plan_topology
 
 __all__ = [
     "FIRST_FEATURES",
-    "LARGEST_BATCH",
     "MAX_STAGES",
     "Device",
     "Frame",
@@ -23,8 +23,10 @@ __all__ = [
     "configure",
     "fit",
     "ladder",
+    "largest_batch",
     "schedule_of",
     "topology_of",
+    "training_samples",
     "wanted_patch",
 ]
 
@@ -33,9 +35,11 @@ _MARGIN = 1.08
 FIRST_FEATURES = {"cpu": 16, "cuda": 32}
 _MOST_FEATURES = {"cpu": 128, "cuda": 320}
 MAX_STAGES = {("cpu", 2): 5, ("cpu", 3): 5, ("cuda", 2): 7, ("cuda", 3): 6}
-LARGEST_BATCH = {("cpu", 2): 8, ("cpu", 3): 2, ("cuda", 2): 64, ("cuda", 3): 8}
+_LARGEST_CPU_BATCH = {2: 8, 3: 2}
+_BATCH_SHARE = 0.05
 _SMALLEST_EDGE = {2: 64, 3: 32}
 _FEWEST_FEATURES = 8
+_FEATURE_STEP = 4
 _RUNGS = 3
 
 
@@ -53,6 +57,9 @@ class Frame:
     cases: int
     classes: int
     device: Device
+    patch: tuple[int, ...] | None = None
+    """Set by the user; so is the batch."""
+    batch: int | None = None
 
     @property
     def patch_axes(self) -> tuple[int, ...]:
@@ -118,32 +125,87 @@ def wanted_patch(frame: Frame) -> tuple[int, ...]:
 def fit(frame: Frame, memory_gb: float) -> Sizes:
     """The largest sizes whose estimate stays within the memory.
 
-    At the smallest batch first the patch shrinks until it fits, then, if need be, the features;
-    with what is left the batch grows.
+    There is one order of sizes, each at least as large as the one before: the patch grows to the
+    whole brain, then the batch. So more memory never gives a smaller patch, depth or batch. Where
+    even the first does not fit, features are taken away; what memory a GPU has left makes the
+    networks wider, up to twice.
 
     Raises:
-        PlanError: even the smallest plan does not fit.
+        PlanError: even the smallest plan does not fit, or what the user has set does not.
     """
 
-    def needs(sizes: Sizes) -> float:
-        return configure(frame, sizes).estimated_memory_gb
+    def fits(sizes: Sizes) -> bool:
+        return configure(frame, sizes).estimated_memory_gb <= memory_gb
 
-    most = LARGEST_BATCH[frame.device, frame.dimension]
-    sizes = Sizes(
-        topology_of(frame, wanted_patch(frame)).patch_size, 2, FIRST_FEATURES[frame.device]
+    features = FIRST_FEATURES[frame.device]
+    batches = _batches(frame)
+    patches = _patches(frame, features)
+    order = [Sizes(patch, batches[0], features) for patch in patches]
+    order += [Sizes(patches[-1], batch, features) for batch in batches[1:]]
+    sizes = order[0]
+    while not fits(sizes):
+        fewer = _fewer_features(sizes)
+        if fewer is None:
+            raise PlanError(_too_little(frame, sizes, memory_gb))
+        sizes = fewer
+    if sizes is not order[0]:
+        return sizes
+    largest = order[bisect_left(order, True, key=lambda sizes: not fits(sizes)) - 1]
+    return _widened(largest, fits) if frame.device == "cuda" else largest
+
+
+def _patches(frame: Frame, features: int) -> list[tuple[int, ...]]:
+    """All patches from the smallest to the whole brain, or the one that the user has set."""
+    if frame.patch is not None:
+        return [frame.patch]
+    patch = topology_of(frame, wanted_patch(frame)).patch_size
+    found = [patch]
+    while smaller := _smaller_patch(frame, Sizes(found[-1], 2, features)):
+        found.append(smaller.patch)
+    return found[::-1]
+
+
+def _batches(frame: Frame) -> list[int]:
+    """All batches from 2 to the largest, or the one that the user has set."""
+    if frame.batch is not None:
+        return [frame.batch]
+    return list(range(2, largest_batch(frame) + 1, 2))
+
+
+def largest_batch(frame: Frame) -> int:
+    """On a GPU a twentieth of the samples to train on, as nnU-Net has it; a CPU's limit is time."""
+    if frame.device == "cpu":
+        return _LARGEST_CPU_BATCH[frame.dimension]
+    return max(2, int(_BATCH_SHARE * training_samples(frame)) // 2 * 2)
+
+
+def training_samples(frame: Frame) -> float:
+    """Slices, or in 3D whole brains, of the cases that a fold trains on."""
+    each = frame.crop[AXES.index(frame.axis)] if frame.dimension == 2 else 1.0
+    return frame.cases * TRAINING_SHARE * each
+
+
+def _widened(sizes: Sizes, fits: Callable[[Sizes], bool]) -> Sizes:
+    wider = [
+        replace(sizes, features=features)
+        for features in range(sizes.features, 2 * sizes.features + 1, _FEATURE_STEP)
+    ]
+    return wider[bisect_left(wider, True, key=lambda sizes: not fits(sizes)) - 1]
+
+
+def _too_little(frame: Frame, sizes: Sizes, memory_gb: float) -> str:
+    needs = configure(frame, sizes).estimated_memory_gb
+    if frame.patch is not None or frame.batch is not None:
+        patch = " x ".join(map(str, sizes.patch))
+        return (
+            f"A {frame.name} patch of {patch} voxels and a batch of {sizes.batch} need "
+            f"{needs:.1f} GB, but there are {memory_gb:g}: give a smaller --patch_size or "
+            "--batch_size, or more with --gpu_memory_gb."
+        )
+    return (
+        f"{memory_gb:g} GB of memory are too little for the smallest {frame.name} plan, which "
+        f"needs {needs:.1f} GB: give more with --gpu_memory_gb, or plan on a larger machine."
     )
-    while needs(sizes) > memory_gb:
-        smaller = _smaller_patch(frame, sizes) or _fewer_features(sizes)
-        if smaller is None:
-            raise PlanError(
-                f"{memory_gb:g} GB of memory are too little for the smallest {frame.name} plan, "
-                f"which needs {needs(sizes):.1f} GB: give more with --gpu_memory_gb, or plan on a "
-                "larger machine."
-            )
-        sizes = smaller
-    while sizes.batch + 2 <= most and needs(replace(sizes, batch=sizes.batch + 2)) <= memory_gb:
-        sizes = replace(sizes, batch=sizes.batch + 2)
-    return sizes
 
 
 def _smaller_patch(frame: Frame, sizes: Sizes) -> Sizes | None:

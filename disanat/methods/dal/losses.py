@@ -36,12 +36,14 @@ def lesion_loss(logit: Tensor, mask: Tensor, brain: Tensor) -> Tensor:
         mask: 1 in lesions, float, (batch, ...).
         brain: bool, (batch, ...); voxels outside do not count.
     """
-    if not bool(brain.any()):
-        return logit.sum() * 0
-    said, truth = logit[brain], mask[brain]
+    inside = brain.to(logit.dtype)
     weight = torch.full((), _LESION_WEIGHT, device=logit.device)
-    entropy = functional.binary_cross_entropy_with_logits(said, truth, pos_weight=weight)
-    return entropy + _soft_dice(said.sigmoid()[None, None], truth[None, None])
+    entropy = functional.binary_cross_entropy_with_logits(
+        logit, mask, inside, pos_weight=weight, reduction="sum"
+    )
+    found = logit.sigmoid() * inside
+    overlap = _soft_dice(found[:, None], (mask * inside)[:, None])
+    return entropy / inside.sum().clamp_min(1) + overlap
 
 
 def swap_pairs(items: Tensor) -> Tensor:
