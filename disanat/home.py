@@ -38,6 +38,11 @@ class Home:
     def results(self) -> Path:
         return self.root / "results"
 
+    def plans_folder(self, dataset: str, name: str = "") -> Path:
+        """Where a plan of a dataset and the cases prepared for it lie; most plans have no name."""
+        folder = self.preprocessed / dataset
+        return folder / f"plans_{name}" if name else folder
+
     def dataset_names(self) -> list[str]:
         """Names of all datasets in `raw/` or `preprocessed/`, sorted."""
         found = {

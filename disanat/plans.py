@@ -136,6 +136,9 @@ class Plans:
     """Smaller plans of the recommended configuration, largest first, for when memory runs out."""
     decisions: tuple[Decision, ...] = ()
     overridden: tuple[str, ...] = ()
+    """What the user has set, such as `batch_size 4`."""
+    name: str = ""
+    """Of the plan, where a dataset has several; empty for the usual one."""
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def configuration(self, name: str | None = None) -> Configuration:

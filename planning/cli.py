@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from disanat.cli.common import USER_ERROR, add_home_argument, run_command
@@ -17,7 +17,7 @@ from disanat.plans import Plans, load_json, save_json
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
 from planning.memory import default_memory
-from planning.planner import CONFIGURATIONS, plan
+from planning.planner import CONFIGURATIONS, Overrides, plan
 from planning.sizing import Device
 from planning.verify import problem_table, verify_dataset
 
@@ -55,6 +55,8 @@ class _Settings:
     processes: int
     preprocess: bool
     progress: bool
+    overrides: Overrides = field(default_factory=Overrides)
+    plans_name: str = ""
 
 
 def plan_and_preprocess(
@@ -97,8 +99,8 @@ def _raw_dataset(home: Home, wanted: str) -> RawDataset:
 
 
 def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
-    folder = home.preprocessed / raw.name
-    device, memory, overridden = _machine(settings.gpu_memory_gb)
+    folder = home.plans_folder(raw.name, settings.plans_name)
+    device, memory = _machine(settings.gpu_memory_gb)
     unknown = [name for name in settings.configurations if name not in CONFIGURATIONS]
     if unknown:
         raise PlanError(
@@ -106,34 +108,35 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         )
     fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress)
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
+    given = settings.gpu_memory_gb is not None
     plans = plan(
         fingerprint,
         raw.label_mapping,
         device=device,
         memory_gb=memory,
         configurations=names,
-        overridden=overridden,
+        overrides=replace(settings.overrides, memory_given=given),
+        name=settings.plans_name,
     )
-    save_json(fingerprint, folder / "dataset_fingerprint.json")
+    save_json(fingerprint, home.preprocessed / raw.name / "dataset_fingerprint.json")
     declared = read_json(raw.folder / "dataset.json", DatasetError, "write it again")
-    write_json(declared, folder / "dataset.json")
+    write_json(declared, home.preprocessed / raw.name / "dataset.json")
     save_json(plans, folder / "plans.json")
     _log.info("Wrote %s", folder / "plans.json")
     return plans
 
 
-def _machine(gpu_memory_gb: float | None) -> tuple[Device, float, tuple[str, ...]]:
-    if gpu_memory_gb is not None:
-        return "cuda", gpu_memory_gb, ("gpu_memory_gb",)
-    device, memory = default_memory()
-    return device, memory, ()
+def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
+    return ("cuda", gpu_memory_gb) if gpu_memory_gb is not None else default_memory()
 
 
 def _planned(folder: Path) -> tuple[str, ...]:
+    """What was planned before and is planned again; 3d_lowres only if it is asked for."""
     if not (folder / "plans.json").exists():
         return ()
     try:
-        return tuple(load_json(folder / "plans.json", Plans).configurations)
+        former = load_json(folder / "plans.json", Plans).configurations
+        return tuple(name for name in former if name != "3d_lowres")
     except PlanError as cause:
         _log.warning("The former plan is replaced: %s", cause)
         return ()

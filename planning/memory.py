@@ -28,11 +28,11 @@ _ALLOCATOR = 1.1
 _RUNTIME_GB = {"cpu": 1.5, "cuda": 1.0}
 """torch itself, and the loaders' patches (cpu) or the CUDA context (cuda)."""
 _MAPS_PER_CLASS = 13
-"""Kept around the networks for each class of the anatomy, in units of a float32 map: softmax, one-hot
-and its straight-through copy, edges and where they were found (int64), restored classes, the same
-painted, and the terms of the losses; the agreement of pairs needs half a map."""
+"""Kept around the networks for each class of the anatomy, in float32 maps: softmax, one-hot and its
+straight-through copy, edges and where they were found (int64), restored classes, the same painted,
+and the terms of the losses; the agreement of pairs needs half a map."""
 _SINGLE_MAPS = 14
-"""Labels (int64), the lesion's logit and mask, the painted and the healthy image, and their losses."""
+"""Labels (int64), lesion logit and mask, painted and healthy image, and their losses."""
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
 from disanat.plans import AXES, Configuration, Decision, Fingerprint, Plans, Triple
 from disanat.tissues import THREE_CLASSES, TissueClass
-from planning.sizing import (
-    FIRST_FEATURES,
-    MAX_STAGES,
-    Device,
-    Frame,
-    Sizes,
-    configure,
-    fit,
-    ladder,
-    largest_batch,
-    schedule_of,
-    topology_of,
-    training_samples,
-    wanted_patch,
+from planning.lowres import lowres_spacing
+from planning.reasons import (
+    about_device,
+    about_ladder,
+    about_recommendation,
+    about_sizes,
+    about_skull,
 )
+from planning.sizing import Device, Frame, check_overrides, configure, fit, ladder
 from planning.spacing import (
     context_slices,
     describe_spacing,
@@ -31,9 +26,32 @@ from planning.spacing import (
     target_spacing,
 )
 
-__all__ = ["CONFIGURATIONS", "plan"]
+__all__ = ["CONFIGURATIONS", "Overrides", "plan"]
 
-CONFIGURATIONS = ("2d", "3d_fullres")
+CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the user has decided himself; None leaves it to the planner."""
+
+    memory_given: bool = False
+    target_spacing: Triple | None = None
+    """In mm, axes S, P, L."""
+    patch_size: tuple[int, ...] | None = None
+    """For the configurations that have as many axes."""
+    batch_size: int | None = None
+
+    def described(self, memory_gb: float) -> tuple[str, ...]:
+        """One entry for each setting, as kept in the plan."""
+        entries = [f"gpu_memory_gb {memory_gb:g}"] if self.memory_given else []
+        if self.target_spacing:
+            entries.append(f"target_spacing {' '.join(f'{v:g}' for v in self.target_spacing)}")
+        if self.patch_size:
+            entries.append(f"patch_size {' '.join(map(str, self.patch_size))}")
+        if self.batch_size:
+            entries.append(f"batch_size {self.batch_size}")
+        return tuple(entries)
 
 
 def plan(
@@ -43,7 +61,8 @@ def plan(
     device: Device,
     memory_gb: float,
     configurations: Sequence[str] = ("2d",),
-    overridden: Sequence[str] = (),
+    overrides: Overrides | None = None,
+    name: str = "",
 ) -> Plans:
     """Plan every wanted configuration of a dataset.
 
@@ -54,34 +73,37 @@ def plan(
         memory_gb: its memory.
         configurations: of `CONFIGURATIONS`; the first planned one is recommended, but 2d before
             all others.
-        overridden: names of settings the user has made himself; kept in the plan.
+        overrides: what the user has decided himself; kept in the plan.
+        name: of the plan, where a dataset has several.
 
     Raises:
-        PlanError: unknown configuration, or too little memory even for the smallest plan.
+        PlanError: unknown configuration, one that does not pay, settings that cannot be, or too
+            little memory even for the smallest plan.
     """
+    overrides = overrides or Overrides()
     _check_names(configurations)
+    _check_axes(configurations, overrides)
     scheme, mapping, about_classes = _classes(fingerprint, label_mapping)
-    spacing, about_spacing = target_spacing(fingerprint)
-    about_device = Decision(
-        "device",
-        f"{device}, {memory_gb:g} GB",
-        "The memory was given."
-        if "gpu_memory_gb" in overridden
-        else "This is what was found on this machine.",
-    )
-    decisions = [about_device, about_classes, _about_skull(fingerprint), about_spacing]
+    spacing, about_spacing = _spacing(fingerprint, overrides)
+    decisions = [
+        about_device(device, memory_gb, overrides.memory_given),
+        about_classes,
+        about_skull(fingerprint),
+        about_spacing,
+    ]
     planned: dict[str, Configuration] = {}
     rungs: tuple[Configuration, ...] = ()
     recommended = "2d" if "2d" in configurations else configurations[0]
-    for name in dict.fromkeys(configurations):
-        frame, reasons = _frame(name, fingerprint, spacing, len(scheme), device)
+    for kind in dict.fromkeys(configurations):
+        frame, reasons = _frame(kind, fingerprint, spacing, len(scheme), device, memory_gb)
+        frame = _overridden(frame, overrides)
         sizes = fit(frame, memory_gb)
-        planned[name] = configure(frame, sizes)
-        decisions += reasons + _explain(frame, sizes, planned[name], memory_gb)
-        if name == recommended:
+        planned[kind] = configure(frame, sizes)
+        decisions += reasons + about_sizes(frame, sizes, planned[kind], memory_gb)
+        if kind == recommended:
             rungs = ladder(frame, sizes)
-            decisions.append(_about_ladder(name, rungs))
-    decisions.append(_about_recommendation(recommended))
+            decisions.append(about_ladder(kind, rungs))
+    decisions.append(about_recommendation(recommended))
     return Plans(
         dataset=fingerprint.dataset,
         channel_names=fingerprint.channel_names,
@@ -95,7 +117,8 @@ def plan(
         recommended=recommended,
         ladder=rungs,
         decisions=tuple(decisions),
-        overridden=tuple(overridden),
+        overridden=overrides.described(memory_gb),
+        name=name,
     )
 
 
@@ -103,8 +126,34 @@ def _check_names(configurations: Sequence[str]) -> None:
     unknown = [name for name in configurations if name not in CONFIGURATIONS]
     if unknown or not configurations:
         raise PlanError(
-            f"There is no configuration '{', '.join(unknown)}': use {' or '.join(CONFIGURATIONS)}."
+            f"There is no configuration '{', '.join(unknown)}': use {', '.join(CONFIGURATIONS)}."
         )
+
+
+def _check_axes(configurations: Sequence[str], overrides: Overrides) -> None:
+    patch = overrides.patch_size
+    axes = {2 if name == "2d" else 3 for name in configurations}
+    if patch is not None and len(patch) not in axes:
+        raise PlanError(
+            f"--patch_size has {len(patch)} numbers, but {', '.join(configurations)} has "
+            f"{' or '.join(map(str, sorted(axes)))} axes: give one number for each axis."
+        )
+
+
+def _spacing(fingerprint: Fingerprint, overrides: Overrides) -> tuple[Triple, Decision]:
+    if overrides.target_spacing is None:
+        return target_spacing(fingerprint)
+    spacing = overrides.target_spacing
+    value = describe_spacing(spacing) + " (S, P, L)"
+    return spacing, Decision("voxel size", value, "It was set by you.")
+
+
+def _overridden(frame: Frame, overrides: Overrides) -> Frame:
+    patch = overrides.patch_size
+    chosen = patch if patch is not None and len(patch) == frame.dimension else None
+    changed = replace(frame, patch=chosen, batch=overrides.batch_size)
+    check_overrides(changed)
+    return changed
 
 
 def _classes(
@@ -128,21 +177,26 @@ def _classes(
     return scheme, mapping, Decision("tissue classes", f"{names} (label maps)", reason)
 
 
-def _about_skull(fingerprint: Fingerprint) -> Decision:
-    stripped = sum(case.skull_stripped for case in fingerprint.cases)
-    return Decision(
-        "skull",
-        "stripped" if fingerprint.skull_stripped else "in the scans",
-        f"{stripped} of {len(fingerprint.cases)} cases have one constant value around the brain.",
-    )
-
-
 def _frame(
-    name: str, fingerprint: Fingerprint, spacing: Triple, classes: int, device: Device
+    name: str,
+    fingerprint: Fingerprint,
+    spacing: Triple,
+    classes: int,
+    device: Device,
+    memory_gb: float,
 ) -> tuple[Frame, list[Decision]]:
     crop, cases = median_crop(fingerprint, spacing), len(fingerprint.cases)
     if name != "2d":
-        return Frame(name, 3, spacing, "S", 0, crop, cases, classes, device), []
+        full = Frame("3d_fullres", 3, spacing, "S", 0, crop, cases, classes, device)
+        coarse, why = lowres_spacing(full, memory_gb)
+        if name == "3d_fullres":
+            return full, [Decision("3d_lowres", "would pay" if coarse else "not needed", why)]
+        if coarse is None:
+            raise PlanError(f"3d_lowres is not planned. {why} Use 3d_fullres.")
+        crop = median_crop(fingerprint, coarse)
+        value = describe_spacing(coarse) + " (S, P, L)"
+        low = replace(full, name=name, spacing=coarse, crop=crop)
+        return low, [Decision("3d_lowres: voxel size", value, why)]
     axis, why_axis = slice_axis(spacing)
     context, why_context = context_slices(spacing[AXES.index(axis)])
     decisions = [
@@ -150,93 +204,3 @@ def _frame(
         Decision("2d: neighbouring slices on each side", str(context), why_context),
     ]
     return Frame(name, 2, spacing, axis, context, crop, cases, classes, device), decisions
-
-
-def _explain(frame: Frame, sizes: Sizes, made: Configuration, memory_gb: float) -> list[Decision]:
-    name, axes = frame.name, "".join(AXES[axis] for axis in frame.patch_axes)
-    crop = " x ".join(f"{frame.crop[axis]:.0f}" for axis in frame.patch_axes)
-    patch = " x ".join(map(str, made.patch_size))
-    divisors = " x ".join(map(str, topology_of(frame, sizes.patch).divisors))
-    whole = all(
-        have >= want for have, want in zip(made.patch_size, wanted_patch(frame), strict=True)
-    )
-    first, most = made.encoder.features[0], made.encoder.features[-1]
-    shortest = describe_spacing([frame.spacing[axis] for axis in frame.patch_axes])
-    covers = (
-        f"the median brain is {crop} voxels; with 8% more on each axis, and multiples of "
-        f"{divisors} for the network, it is seen whole"
-        if whole
-        else f"the median brain is {crop} voxels, but only this much of it fits {memory_gb:g} GB"
-    )
-    schedule = schedule_of(frame, sizes)
-    return [
-        Decision(
-            f"{name}: patch ({axes})", f"{patch} voxels", covers[0].upper() + covers[1:] + "."
-        ),
-        Decision(
-            f"{name}: networks",
-            f"{len(made.encoder.features)} stages, {first} to {most} features",
-            f"At {shortest} the patch can be halved until an edge would be below 6 voxels or the "
-            f"{MAX_STAGES[frame.device, frame.dimension]} stages allowed are used up; "
-            f"{FIRST_FEATURES[frame.device]} first features are usual on {frame.device}"
-            f"{_about_width(frame, sizes)}, and the restoration network has three quarters as many.",
-        ),
-        Decision(
-            f"{name}: batch",
-            f"{sizes.batch}",
-            "It is even because samples come as pairs, two contrasts of one brain; "
-            f"{_about_batch(frame, sizes, memory_gb)}.",
-        ),
-        Decision(
-            f"{name}: training",
-            f"{made.epochs} epochs of {made.iterations_per_epoch} iterations, learning rate "
-            f"{made.learning_rate:g}",
-            schedule.reason,
-        ),
-        Decision(
-            f"{name}: memory",
-            f"{made.estimated_memory_gb:.1f} GB",
-            f"The estimate for all networks together stays within {memory_gb:g} GB.",
-        ),
-    ]
-
-
-def _about_batch(frame: Frame, sizes: Sizes, memory_gb: float) -> str:
-    if frame.batch is not None:
-        return "it was set by you"
-    if sizes.batch < largest_batch(frame):
-        return f"the next larger one does not fit {memory_gb:g} GB"
-    if frame.device == "cpu":
-        return f"{sizes.batch} is the most on a CPU, whose limit is time before it is memory"
-    what = "slices" if frame.dimension == 2 else "brains"
-    return f"{sizes.batch} is a twentieth of the {training_samples(frame):.0f} {what} to train on"
-
-
-def _about_width(frame: Frame, sizes: Sizes) -> str:
-    usual = FIRST_FEATURES[frame.device]
-    if sizes.features == usual:
-        return ""
-    why = "memory was left for more" if sizes.features > usual else "memory allows no more"
-    return f", but {why}: {sizes.features}"
-
-
-def _about_ladder(name: str, rungs: Sequence[Configuration]) -> Decision:
-    steps = ", ".join(
-        f"{rung.name} (batch {rung.batch_size}, {rung.encoder.features[0]} features, "
-        f"{rung.estimated_memory_gb:.1f} GB)"
-        for rung in rungs
-    )
-    return Decision(
-        f"{name}: smaller plans",
-        steps or "none",
-        f"Should memory run out all the same, training can go on with one of these {len(rungs)}.",
-    )
-
-
-def _about_recommendation(name: str) -> Decision:
-    reason = (
-        "It needs the least time and memory of all configurations."
-        if name == "2d"
-        else "2d was not planned, and this configuration was named first."
-    )
-    return Decision("recommended configuration", name, reason)

@@ -20,6 +20,7 @@ __all__ = [
     "Device",
     "Frame",
     "Sizes",
+    "check_overrides",
     "configure",
     "fit",
     "ladder",
@@ -40,6 +41,7 @@ _BATCH_SHARE = 0.05
 _SMALLEST_EDGE = {2: 64, 3: 32}
 _FEWEST_FEATURES = 8
 _FEATURE_STEP = 4
+_SMALLEST_GIVEN_EDGE = 16
 _RUNGS = 3
 
 
@@ -115,6 +117,33 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
     )
     memory = estimate_gb(unmeasured, frame.classes, frame.device)
     return replace(unmeasured, estimated_memory_gb=ceil(memory * 1000) / 1000)
+
+
+def check_overrides(frame: Frame) -> None:
+    """Refuse a patch or batch set by the user that cannot be.
+
+    Raises:
+        PlanError: the sentence says what could be.
+    """
+    if frame.batch is not None and (frame.batch < 2 or frame.batch % 2):
+        raise PlanError(
+            f"A batch of {frame.batch} cannot be: samples come as pairs, give an even number."
+        )
+    if frame.patch is None:
+        return
+    named = " x ".join(map(str, frame.patch))
+    if min(frame.patch) < _SMALLEST_GIVEN_EDGE:
+        raise PlanError(
+            f"A patch of {named} voxels is too small: give at least {_SMALLEST_GIVEN_EDGE} for "
+            "each axis with --patch_size."
+        )
+    possible = topology_of(frame, frame.patch).patch_size
+    if possible != frame.patch:
+        nearest = " ".join(map(str, possible))
+        raise PlanError(
+            f"A {frame.name} patch of {named} voxels cannot be halved as often as the network "
+            f"does: use --patch_size {nearest}."
+        )
 
 
 def wanted_patch(frame: Frame) -> tuple[int, ...]:

@@ -38,6 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-m", "--method", default="dal", help="dal (default) or threshold (baseline, no training)"
     )
+    parser.add_argument(
+        "-p",
+        "--plans_name",
+        default="",
+        help="train from the plan that was given this name (default: the plan without a name)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
     parser.add_argument("--epochs", type=int, help="train this many epochs instead of the plan's")
     parser.add_argument(
@@ -85,7 +91,8 @@ def _run(args: argparse.Namespace) -> int:
     )
     folds = sorted(set(args.fold))
     members = [
-        train(home, dataset, args.method, args.configuration, fold, settings) for fold in folds
+        train(home, dataset, args.method, args.configuration, fold, settings, args.plans_name)
+        for fold in folds
     ]
     if len(members) > 1:
         ready_ensemble(home, members, settings.device, settings.seed)

@@ -50,9 +50,10 @@ class Model:
     folder: Path
 
 
-def model_folder(home: Home, dataset: str, method: str, configuration: str, fold: str) -> Path:
+def model_folder(home: Home, plans: Plans, method: str, configuration: str, fold: str) -> Path:
     """Where a training puts its model."""
-    return home.results / dataset / f"{method}__{configuration}" / f"fold_{fold}"
+    parts = [method, plans.name, configuration] if plans.name else [method, configuration]
+    return home.results / plans.dataset / "__".join(parts) / f"fold_{fold}"
 
 
 def ensemble_folder(members: Sequence[Path]) -> Path:

@@ -168,7 +168,7 @@ def preprocess_dataset(
         DatasetError: fewer than four cases could be used.
     """
     raw = read_dataset(home.raw / dataset)
-    folder = home.preprocessed / dataset / configuration.name
+    folder = home.plans_folder(dataset, plans.name) / configuration.name
     cases = raw.training_cases()
     for stale in folder.glob("*.json"):
         stale.unlink()

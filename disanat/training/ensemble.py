@@ -87,7 +87,7 @@ def _check_members(models: Sequence[Model]) -> None:
 def _cases(home: Home, model: Model, members: Sequence[Path]) -> Path:
     """The preprocessed cases that the members were trained on."""
     dataset, configuration = model.plans.dataset, model.configuration
-    cases = cases_folder(home, dataset, configuration.name)
+    cases = cases_folder(home, model.plans, configuration)
     if cases.is_dir() and load_json(cases.parent / PLANS, Plans) == model.plans:
         return cases
     folds = " ".join(member.name.removeprefix("fold_") for member in members)

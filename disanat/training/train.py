@@ -13,7 +13,7 @@ from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
 from disanat.io.store import stored_cases
 from disanat.methods.registry import get_method
-from disanat.plans import Plans, load_json
+from disanat.plans import Configuration, Plans, load_json
 from disanat.training.calibrate import calibrate
 from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
 from disanat.training.splits import FOLDS, split_cases
@@ -39,6 +39,7 @@ def train(
     configuration: str | None = None,
     fold: str = "0",
     settings: TrainingSettings | None = None,
+    plans_name: str = "",
 ) -> Path:
     """Train one method on one fold of a planned dataset, calibrate it, and save the model.
 
@@ -49,6 +50,7 @@ def train(
         configuration: name; the plan's recommended one by default.
         fold: `0` to `4`, or `all`.
         settings: device, epochs, seed, workers, resume.
+        plans_name: of the plan, where the dataset has several.
 
     Returns:
         The model's folder.
@@ -63,7 +65,7 @@ def train(
         raise PlanError("No CUDA device is to be found here: train with --device cpu.")
     name = dataset or latest_plan(home)
     kind = get_method(method)
-    plans = load_json(home.preprocessed / name / PLANS, Plans)
+    plans = load_json(home.plans_folder(name, plans_name) / PLANS, Plans)
     chosen = plans.configuration(configuration)
     log.info(
         "Training %s on %s, configuration %s, fold %s, device %s.",
@@ -73,9 +75,9 @@ def train(
         fold,
         settings.device,
     )
-    cases = cases_folder(home, name, chosen.name)
+    cases = cases_folder(home, plans, chosen)
     split = split_cases(stored_cases(cases), fold)
-    folder = model_folder(home, name, method, chosen.name, fold)
+    folder = model_folder(home, plans, method, chosen.name, fold)
     folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:
         for stale in (DESCRIPTION, "training_log.txt"):
@@ -105,9 +107,9 @@ def train(
     return folder
 
 
-def cases_folder(home: Home, dataset: str, configuration: str) -> Path:
+def cases_folder(home: Home, plans: Plans, configuration: Configuration) -> Path:
     """Where the preprocessed cases of a configuration, or of a rung of its ladder, lie."""
-    return home.preprocessed / dataset / configuration.split(_RUNG)[0]
+    return home.plans_folder(plans.dataset, plans.name) / configuration.name.split(_RUNG)[0]
 
 
 def latest_plan(home: Home) -> str:

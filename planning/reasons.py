@@ -1,0 +1,141 @@
+"""The sentences that go with the planner's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from disanat.plans import AXES, Configuration, Decision, Fingerprint
+from planning.sizing import (
+    FIRST_FEATURES,
+    MAX_STAGES,
+    Frame,
+    Sizes,
+    largest_batch,
+    schedule_of,
+    topology_of,
+    training_samples,
+    wanted_patch,
+)
+from planning.spacing import describe_spacing
+
+__all__ = [
+    "about_device",
+    "about_ladder",
+    "about_recommendation",
+    "about_sizes",
+    "about_skull",
+]
+
+
+def about_device(device: str, memory_gb: float, given: bool) -> Decision:
+    """What the plan is for."""
+    reason = "The memory was given." if given else "This is what was found on this machine."
+    return Decision("device", f"{device}, {memory_gb:g} GB", reason)
+
+
+def about_skull(fingerprint: Fingerprint) -> Decision:
+    """Whether the skull is on."""
+    stripped = sum(case.skull_stripped for case in fingerprint.cases)
+    return Decision(
+        "skull",
+        "stripped" if fingerprint.skull_stripped else "in the scans",
+        f"{stripped} of {len(fingerprint.cases)} cases have one constant value around the brain.",
+    )
+
+
+def about_sizes(
+    frame: Frame, sizes: Sizes, made: Configuration, memory_gb: float
+) -> list[Decision]:
+    """Patch, networks, batch, length and memory of one configuration."""
+    name, axes = frame.name, "".join(AXES[axis] for axis in frame.patch_axes)
+    crop = " x ".join(f"{frame.crop[axis]:.0f}" for axis in frame.patch_axes)
+    patch = " x ".join(map(str, made.patch_size))
+    divisors = " x ".join(map(str, topology_of(frame, sizes.patch).divisors))
+    whole = all(
+        have >= want for have, want in zip(made.patch_size, wanted_patch(frame), strict=True)
+    )
+    first, most = made.encoder.features[0], made.encoder.features[-1]
+    shortest = describe_spacing([frame.spacing[axis] for axis in frame.patch_axes])
+    covers = (
+        "it was set by you"
+        if frame.patch is not None
+        else f"the median brain is {crop} voxels; with 8% more on each axis, and multiples of "
+        f"{divisors} for the network, it is seen whole"
+        if whole
+        else f"the median brain is {crop} voxels, but only this much of it fits {memory_gb:g} GB"
+    )
+    schedule = schedule_of(frame, sizes)
+    return [
+        Decision(
+            f"{name}: patch ({axes})", f"{patch} voxels", covers[0].upper() + covers[1:] + "."
+        ),
+        Decision(
+            f"{name}: networks",
+            f"{len(made.encoder.features)} stages, {first} to {most} features",
+            f"At {shortest} the patch can be halved until an edge would be below 6 voxels or the "
+            f"{MAX_STAGES[frame.device, frame.dimension]} stages allowed are used up; "
+            f"{FIRST_FEATURES[frame.device]} first features are usual on {frame.device}"
+            f"{_about_width(frame, sizes)}, and the restoration network has three quarters of "
+            "them.",
+        ),
+        Decision(
+            f"{name}: batch",
+            f"{sizes.batch}",
+            "It is even because samples come as pairs, two contrasts of one brain; "
+            f"{_about_batch(frame, sizes, memory_gb)}.",
+        ),
+        Decision(
+            f"{name}: training",
+            f"{made.epochs} epochs of {made.iterations_per_epoch} iterations, learning rate "
+            f"{made.learning_rate:g}",
+            schedule.reason,
+        ),
+        Decision(
+            f"{name}: memory",
+            f"{made.estimated_memory_gb:.1f} GB",
+            f"The estimate for all networks together stays within {memory_gb:g} GB.",
+        ),
+    ]
+
+
+def _about_batch(frame: Frame, sizes: Sizes, memory_gb: float) -> str:
+    if frame.batch is not None:
+        return "it was set by you"
+    if sizes.batch < largest_batch(frame):
+        return f"the next larger one does not fit {memory_gb:g} GB"
+    if frame.device == "cpu":
+        return f"{sizes.batch} is the most on a CPU, whose limit is time before it is memory"
+    what = "slices" if frame.dimension == 2 else "brains"
+    return f"{sizes.batch} is a twentieth of the {training_samples(frame):.0f} {what} to train on"
+
+
+def _about_width(frame: Frame, sizes: Sizes) -> str:
+    usual = FIRST_FEATURES[frame.device]
+    if sizes.features == usual:
+        return ""
+    why = "memory was left for more" if sizes.features > usual else "memory allows no more"
+    return f", but {why}: {sizes.features}"
+
+
+def about_ladder(name: str, rungs: Sequence[Configuration]) -> Decision:
+    """What there is if memory runs out all the same."""
+    steps = ", ".join(
+        f"{rung.name} (batch {rung.batch_size}, {rung.encoder.features[0]} features, "
+        f"{rung.estimated_memory_gb:.1f} GB)"
+        for rung in rungs
+    )
+    return Decision(
+        f"{name}: smaller plans",
+        steps or "none",
+        f"Should memory run out all the same, training can go on with one of these {len(rungs)}.",
+    )
+
+
+def about_recommendation(name: str) -> Decision:
+    """What is trained when no configuration is named."""
+    reason = (
+        "It needs the least time and memory of all configurations."
+        if name == "2d"
+        else "2d was not planned, and this configuration was named first."
+    )
+    return Decision("recommended configuration", name, reason)
