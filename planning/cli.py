@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,6 +69,8 @@ def plan_and_preprocess(
     processes: int | None = None,
     preprocess: bool = True,
     progress: bool = True,
+    overrides: Overrides | None = None,
+    plans_name: str = "",
 ) -> Plans:
     """Plan a dataset and prepare its scans; what `disanat_plan_and_preprocess` does.
 
@@ -75,10 +78,13 @@ def plan_and_preprocess(
         dataset: number or full name (5, 005, Dataset005_IXI).
         home: folder with `raw/`; None takes DISANAT_HOME, else ./disanat_home.
         gpu_memory_gb: plan for a GPU with this memory; None plans for this machine.
-        configurations: `2d`, `3d_fullres` or both. Those planned before stay in the plan.
+        configurations: of `2d`, `3d_fullres` and `3d_lowres`. Those planned before stay in the
+            plan, 3d_lowres only if named again.
         processes: workers; 0 works in this process, None takes the cores there are, at most 4.
         preprocess: False only plans.
         progress: show bars.
+        overrides: what the user decides himself.
+        plans_name: keep this plan, and the scans prepared for it, beside the others under a name.
 
     Raises:
         DatasetError: the dataset is missing or faulty.
@@ -87,7 +93,15 @@ def plan_and_preprocess(
     place = resolve_home(home)
     raw = _raw_dataset(place, dataset)
     workers = _default_processes() if processes is None else processes
-    settings = _Settings(gpu_memory_gb, tuple(configurations), workers, preprocess, progress)
+    settings = _Settings(
+        gpu_memory_gb,
+        tuple(configurations),
+        workers,
+        preprocess,
+        progress,
+        overrides or Overrides(),
+        plans_name,
+    )
     plans = _plan(place, raw, settings)
     if preprocess:
         _preprocess(place, plans, settings)
@@ -189,7 +203,8 @@ def build_parser() -> argparse.ArgumentParser:
         default=["2d"],
         metavar="NAME",
         help="what to plan and prepare: 2d (slices with their neighbours; the default), "
-        "3d_fullres (blocks; slower, needs more memory), or both",
+        "3d_fullres (blocks; slower, needs more memory), 3d_lowres (the whole brain on a coarser "
+        "grid, where 3d_fullres sees less than half of it)",
     )
     parser.add_argument(
         "-np",
@@ -200,6 +215,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="how many cases to work on at the same time; 0: one after the other, without worker "
         "processes (default: the cores there are, at most 4; here %(default)s)",
     )
+    _add_overrides(parser)
     parser.add_argument(
         "--no_pp", action="store_true", help="only plan: do not preprocess the scans"
     )
@@ -217,13 +233,45 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    experts = parser.add_argument_group("for experts", "recorded in the plan as set by you")
+    experts.add_argument(
+        "--overwrite_target_spacing",
+        nargs=3,
+        type=_positive,
+        metavar=("S", "P", "L"),
+        help="voxel size in mm that all scans are resampled to",
+    )
+    experts.add_argument(
+        "--patch_size",
+        nargs="+",
+        type=_count,
+        metavar="N",
+        help="in voxels: two numbers for 2d, three for 3d_fullres and 3d_lowres",
+    )
+    experts.add_argument("--batch_size", type=_count, metavar="N", help="an even number")
+    experts.add_argument(
+        "--plans_name",
+        type=_name,
+        metavar="NAME",
+        help="keep this plan and its scans beside the usual one, in plans_NAME; train from it with "
+        "disanat_train -p NAME",
+    )
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not made of letters, digits and - alone")
+    return text
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 100_000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of GB above 0")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
     return value
 
 
@@ -238,14 +286,26 @@ def _run(args: argparse.Namespace) -> int:
     if args.explain:
         name = home.dataset_name(args.dataset)
         remedy = f"plan it with disanat_plan_and_preprocess -d {args.dataset}"
-        source = home.preprocessed / name / "plans.json"
+        source = home.plans_folder(name, args.plans_name or "") / "plans.json"
         print(explain(load_json(source, Plans, PlanError, remedy)))
         return 0
     raw = _raw_dataset(home, args.dataset)
     if args.verify:
         return _verify(raw, args.processes)
+    spacing, patch = args.overwrite_target_spacing, args.patch_size
+    overrides = Overrides(
+        target_spacing=tuple(spacing) if spacing else None,
+        patch_size=tuple(patch) if patch else None,
+        batch_size=args.batch_size,
+    )
     settings = _Settings(
-        args.gpu_memory_gb, tuple(args.configurations), args.processes, not args.no_pp, True
+        args.gpu_memory_gb,
+        tuple(args.configurations),
+        args.processes,
+        not args.no_pp,
+        True,
+        overrides,
+        args.plans_name or "",
     )
     plans = _plan(home, raw, settings)
     print(explain(plans), flush=True)

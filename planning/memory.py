@@ -15,7 +15,15 @@ from typing import Literal
 
 from disanat.plans import Configuration, NetworkPlan
 
-__all__ = ["Cost", "decoder_cost", "default_memory", "estimate_gb", "kept_elements", "unet_cost"]
+__all__ = [
+    "Cost",
+    "decoder_cost",
+    "default_memory",
+    "estimate_gb",
+    "kept_elements",
+    "parameters",
+    "unet_cost",
+]
 
 GB = 1024**3
 _BYTES = 4
@@ -103,6 +111,11 @@ def _costs(configuration: Configuration, classes: int) -> tuple[Cost, Cost, Cost
     )
 
 
+def parameters(configuration: Configuration, classes: int) -> int:
+    """Weights of all networks together."""
+    return sum(cost.parameters for cost in _costs(configuration, classes))
+
+
 def estimate_gb(configuration: Configuration, classes: int, device: str) -> float:
     """Memory in GB for one training step of all networks together, and for what surrounds it.
 
@@ -115,7 +128,7 @@ def estimate_gb(configuration: Configuration, classes: int, device: str) -> floa
     kept = kept_elements(configuration, classes)
     largest = max(cost.largest for cost in costs)
     workspace = configuration.batch_size * _WORKSPACE_TENSORS * largest
-    weights = _COPIES_OF_WEIGHTS * sum(cost.parameters for cost in costs)
+    weights = _COPIES_OF_WEIGHTS * parameters(configuration, classes)
     return _RUNTIME_GB[device] + _ALLOCATOR * _BYTES * (kept + workspace + weights) / GB
 
 

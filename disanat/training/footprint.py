@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
@@ -16,7 +18,17 @@ __all__ = ["random_batch", "saved_bytes"]
 def random_batch(
     method: Method, configuration: Configuration, device: str = "cpu", seed: int = 0
 ) -> dict[str, Tensor]:
-    """A batch of noise with the shapes and types of a training batch."""
+    """A batch of noise with the shapes and types of a training batch.
+
+    On the device `meta` it has shapes and types alone.
+    """
+    if device == "meta":
+        made = random_batch(method, replace(configuration, batch_size=2), seed=seed)
+        size = configuration.batch_size
+        return {
+            k: torch.empty(size, *v.shape[1:], dtype=v.dtype, device=device)
+            for k, v in made.items()
+        }
     generator = torch.Generator().manual_seed(seed)
     batch, patch = configuration.batch_size, configuration.patch_size
     slices = 2 * configuration.context_slices + 1 if configuration.dimension == 2 else 1

@@ -169,6 +169,8 @@ def train_networks(
         cases, split.train, plans, configuration, settings.seed + 1000 * first, settings.workers
     )
     validation = _validation_batches(cases, split.watched, plans, configuration, trainer.device)
+    smaller = _smaller(plans, configuration)
+    _try_one_step(trainer, next(source), smaller)
     bar = tqdm(
         total=trainer.epochs * trainer.steps,
         initial=first * trainer.steps,
@@ -178,7 +180,7 @@ def train_networks(
     )
     with bar:
         for epoch in range(first, trainer.epochs):
-            record = _epoch(trainer, source, validation, epoch, bar, _smaller(plans, configuration))
+            record = _epoch(trainer, source, validation, epoch, bar, smaller)
             trainer.records.append(record)
             log_line(record, trainer.epochs, folder)
             draw_progress(trainer.records, folder)
@@ -210,6 +212,27 @@ def _validation_batches(
     return drawn
 
 
+def _try_one_step(trainer: _Trainer, batch: dict[str, np.ndarray], smaller: str) -> None:
+    """A whole step on a real batch, but for the update: if memory runs out, then before epoch 1."""
+    with _memory_runs_out(smaller):
+        losses = trainer.method.losses(to_tensors(batch, trainer.device))
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        trainer.optimiser.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def _memory_runs_out(sentence: str) -> Iterator[None]:
+    """Turn torch's ways of saying that memory ran out, on a GPU and on a CPU, into a sentence."""
+    try:
+        yield
+    except torch.OutOfMemoryError as cause:
+        raise PlanError(sentence) from cause
+    except RuntimeError as cause:
+        if "can't allocate memory" not in str(cause):
+            raise
+        raise PlanError(sentence) from cause
+
+
 def _epoch(
     trainer: _Trainer,
     source: Any,
@@ -225,10 +248,8 @@ def _epoch(
         asked = time.monotonic()
         batch = to_tensors(_next(source), trainer.device)
         waited += time.monotonic() - asked
-        try:
+        with _memory_runs_out(smaller):
             losses = trainer.step(batch)
-        except torch.OutOfMemoryError as cause:
-            raise PlanError(smaller) from cause
         for name, value in losses.items():
             sums.setdefault(name, []).append(value)
         bar.update()

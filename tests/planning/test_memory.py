@@ -2,64 +2,92 @@
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
-from torch import nn
 
-from planning.memory import GB, default_memory, unet_cost
-from planning.topology import network_plan, plan_topology
+from disanat.methods.dal.method import DisentangledAnatomy
+from disanat.plans import CaseFingerprint, Fingerprint, Plans
+from disanat.tissues import NUMBERINGS
+from disanat.training.footprint import random_batch, saved_bytes
+from planning.memory import GB, default_memory, kept_elements, parameters
+from planning.planner import plan
+
+MAPPING = NUMBERINGS["dlmuse"]
+
+
+def plans_for(
+    device: Literal["cpu", "cuda"], memory_gb: float, dimension: int, mm: float, classes: int
+) -> Plans:
+    """A plan for brains of 140 x 184 x 144 mm."""
+    s, p, l_ = (round(edge / mm) for edge in (140, 184, 144))
+    case = CaseFingerprint(
+        "c",
+        (0,),
+        (mm,) * 3,
+        (s, p, l_),
+        (s, p, l_),
+        "LPS",
+        False,
+        (0.0,),
+        1400.0,
+        ((0.0,) * 5,),
+        (1,),
+    )
+    found = Fingerprint("D", ("T1",), (case,) * 50, (mm,) * 3, (s, p, l_), False, classes == 8)
+    names = ("2d",) if dimension == 2 else ("3d_fullres",)
+    return plan(found, MAPPING, device=device, memory_gb=memory_gb, configurations=names)
 
 
 @pytest.mark.parametrize(
-    ("patch", "spacing"), [((96, 80), (2.0, 2.0)), ((24, 96, 80), (4.0, 1.0, 1.0))]
+    ("device", "memory_gb", "dimension", "mm", "classes"),
+    [
+        ("cpu", 2, 2, 2.0, 8),
+        ("cpu", 16, 2, 1.0, 3),
+        ("cuda", 2, 2, 4.0, 8),
+        ("cuda", 4, 2, 2.0, 3),
+        ("cpu", 4, 3, 4.0, 8),
+        ("cuda", 2, 3, 6.0, 3),
+    ],
 )
-def test_counts_are_those_of_the_network(
-    patch: tuple[int, ...], spacing: tuple[float, ...]
+def test_the_estimate_is_what_autograd_keeps(
+    device: Any, memory_gb: float, dimension: int, mm: float, classes: int
 ) -> None:
-    topology = plan_topology(patch, spacing, 5)
-    plan = network_plan(topology, 8, 64)
-    cost = unet_cost(plan, 5, 10, topology.patch_size)
-    conv, norm = (
-        (nn.Conv2d, nn.InstanceNorm2d) if len(patch) == 2 else (nn.Conv3d, nn.InstanceNorm3d)
-    )
+    plans = plans_for(device, memory_gb, dimension, mm, classes)
+    made = replace(plans.configuration(), batch_size=2)
+    method = DisentangledAnatomy(plans, made)
+    kept = saved_bytes(method, random_batch(method, made))
+    assert 4 * kept_elements(made, classes) == pytest.approx(kept, rel=0.05)
+    assert 4 * kept_elements(made, classes) >= 0.99 * kept
+    weights = sum(p.numel() for p in method.networks().parameters())
+    assert parameters(made, classes) == pytest.approx(weights, rel=0.01)
+
+
+@pytest.mark.parametrize("memory_gb", [8, 40])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_the_estimate_holds_for_plans_larger_than_this_machine(
+    memory_gb: float, dimension: int
+) -> None:
+    """Tensors without data have the sizes of real ones."""
+    plans = plans_for("cuda", memory_gb, dimension, 1.0, 8)
+    made = plans.configuration()
     with torch.device("meta"):
-        network = PlainConvUNet(
-            5,
-            len(plan.features),
-            plan.features,
-            conv,
-            plan.kernel_sizes,
-            plan.strides,
-            plan.convs_per_stage,
-            10,
-            1,
-            conv_bias=True,
-            norm_op=norm,
-            norm_op_kwargs={"eps": 1e-5, "affine": True},
-            nonlin=nn.LeakyReLU,
-            nonlin_kwargs={"inplace": True},
-        )
-        sizes: list[int] = []
-        for module in network.modules():
-            if isinstance(module, conv | norm | nn.ConvTranspose2d | nn.ConvTranspose3d):
-                module.register_forward_hook(lambda m, i, o: sizes.append(prod(o.shape)))
-        network(torch.empty(1, 5, *topology.patch_size))
-    assert cost.parameters == sum(p.numel() for p in network.parameters())
-    skips = sum(
-        2 * features * prod(e // s for e, s in zip(topology.patch_size, steps, strict=True))
-        for features, steps in zip(plan.features[:-1], _cumulative(plan.strides), strict=False)
+        method = DisentangledAnatomy(plans, made)
+    kept = saved_bytes(method, random_batch(method, made, "meta"))
+    assert 4 * kept_elements(made, 8) == pytest.approx(kept, rel=0.05)
+
+
+def test_tensors_without_data_count_like_real_ones() -> None:
+    plans = plans_for("cpu", 3, 2, 4.0, 8)
+    real = DisentangledAnatomy(plans, plans.configuration())
+    with torch.device("meta"):
+        empty = DisentangledAnatomy(plans, plans.configuration())
+    batch = random_batch(real, plans.configuration())
+    assert saved_bytes(real, batch) == saved_bytes(
+        empty, random_batch(empty, plans.configuration(), "meta")
     )
-    assert cost.activations == sum(sizes) + skips
-
-
-def _cumulative(strides: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
-    return [
-        tuple(prod(axis) for axis in zip(*strides[: stage + 1], strict=True))
-        for stage in range(len(strides))
-    ]
 
 
 def test_this_machine_has_memory() -> None:

@@ -84,7 +84,7 @@ def test_no_pp_only_plans(home: Path, prepared: list[Any]) -> None:
 def test_gpu_memory_plans_for_a_gpu(home: Path, prepared: list[Any]) -> None:
     assert run(home, "-d", "7", "--gpu_memory_gb", "8") == 0
     plans = load_json(home / "preprocessed" / "Dataset007_Small" / "plans.json", Plans)
-    assert (plans.device, plans.memory_gb, plans.overridden) == ("cuda", 8.0, ("gpu_memory_gb",))
+    assert (plans.device, plans.memory_gb, plans.overridden) == ("cuda", 8.0, ("gpu_memory_gb 8",))
 
 
 def test_a_second_configuration_joins_the_first(home: Path, prepared: list[Any]) -> None:
@@ -93,6 +93,25 @@ def test_a_second_configuration_joins_the_first(home: Path, prepared: list[Any])
     plans = load_json(home / "preprocessed" / "Dataset007_Small" / "plans.json", Plans)
     assert set(plans.configurations) == {"2d", "3d_fullres"} and plans.recommended == "2d"
     assert [call[3].name for call in prepared] == ["2d", "3d_fullres"]
+
+
+def test_what_an_expert_sets_is_planned_under_a_name(
+    home: Path, prepared: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "-d", "7") == 0
+    usual = (home / "preprocessed" / "Dataset007_Small" / "plans.json").read_bytes()
+    flags = ("--overwrite_target_spacing", "3", "3", "3", "--batch_size", "4")
+    assert run(home, "-d", "7", "--plans_name", "coarse", "--patch_size", "64", "48", *flags) == 0
+    folder = home / "preprocessed" / "Dataset007_Small"
+    assert (folder / "plans.json").read_bytes() == usual
+    plans = load_json(folder / "plans_coarse" / "plans.json", Plans)
+    made = plans.configuration("2d")
+    assert (made.spacing, made.patch_size, made.batch_size) == ((3.0, 3.0, 3.0), (64, 48), 4)
+    assert plans.name == "coarse" and prepared[-1][2] == plans
+    assert plans.overridden == ("target_spacing 3 3 3", "patch_size 64 48", "batch_size 4")
+    capsys.readouterr()
+    assert run(home, "-d", "7", "--plans_name", "coarse", "--explain") == 0
+    assert "Set by you: target_spacing 3 3 3, patch_size 64 48" in capsys.readouterr().out
 
 
 def test_explain_prints_the_last_plan_and_does_nothing_else(
@@ -163,8 +182,10 @@ def test_mistakes_give_one_sentence_and_exit_code_2(
     ("flags", "words"),
     [
         ([], "required: -d/--dataset"),
-        (["-d", "7", "--gpu_memory_gb", "0"], "not a number of GB above 0"),
-        (["-d", "7", "--gpu_memory_gb", "much"], "not a number of GB above 0"),
+        (["-d", "7", "--plans_name", "a b"], "is not made of letters, digits and - alone"),
+        (["-d", "7", "--overwrite_target_spacing", "1", "1", "0"], "not a number above 0"),
+        (["-d", "7", "--gpu_memory_gb", "0"], "not a number above 0"),
+        (["-d", "7", "--gpu_memory_gb", "much"], "not a number above 0"),
         (["-d", "7", "-np", "-1"], "-np"),
         (["-d", "7", "-c", "4d"], "3d_fullres"),
         (["-d", "7", "--verify", "--explain"], "not allowed with"),

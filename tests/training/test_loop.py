@@ -87,6 +87,18 @@ def test_out_of_memory_names_the_next_smaller_plan(
         fit(planned_home, plans, tmp_path, toy, "2d_rung1")
     with pytest.raises(PlanError, match="gpu_memory_gb"):
         fit(planned_home, plans, tmp_path, toy, "2d_rung2")
+    assert not (tmp_path / "training_log.txt").exists(), "it was found out before the first epoch"
+
+
+def test_a_cpu_that_cannot_allocate_is_out_of_memory_too(
+    planned_home: Path, plans: Plans, tmp_path: Path
+) -> None:
+    class Greedy(Toy):
+        def losses(self, batch: Batch) -> dict[str, Tensor]:
+            return {"distance": torch.empty(2**55)}
+
+    with pytest.raises(PlanError, match=r"-c 2d_rung1"):
+        fit(planned_home, plans, tmp_path, Greedy(plans, plans.configuration("2d")))
 
 
 def test_endless_nan_stops_with_a_sentence(
