@@ -22,6 +22,7 @@ __all__ = [
     "estimate_gb",
     "kept_elements",
     "parameters",
+    "runtime_gb",
     "unet_cost",
 ]
 
@@ -116,6 +117,11 @@ def parameters(configuration: Configuration, classes: int) -> int:
     return sum(cost.parameters for cost in _costs(configuration, classes))
 
 
+def runtime_gb(device: str) -> float:
+    """What is needed beside the tensors of a training."""
+    return _RUNTIME_GB[device]
+
+
 def estimate_gb(configuration: Configuration, classes: int, device: str) -> float:
     """Memory in GB for one training step of all networks together, and for what surrounds it.
 
@@ -129,7 +135,7 @@ def estimate_gb(configuration: Configuration, classes: int, device: str) -> floa
     largest = max(cost.largest for cost in costs)
     workspace = configuration.batch_size * _WORKSPACE_TENSORS * largest
     weights = _COPIES_OF_WEIGHTS * parameters(configuration, classes)
-    return _RUNTIME_GB[device] + _ALLOCATOR * _BYTES * (kept + workspace + weights) / GB
+    return runtime_gb(device) + _ALLOCATOR * _BYTES * (kept + workspace + weights) / GB
 
 
 def default_memory() -> tuple[Literal["cpu", "cuda"], float]:
