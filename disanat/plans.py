@@ -19,6 +19,7 @@ from disanat.home import read_json, write_json
 __all__ = [
     "AXES",
     "CaseFingerprint",
+    "ChannelFingerprint",
     "Configuration",
     "Decision",
     "Fingerprint",
@@ -28,7 +29,8 @@ __all__ = [
     "save_json",
 ]
 
-SCHEMA_VERSION = 1
+FINGERPRINT_SCHEMA = 2
+PLANS_SCHEMA = 1
 AXES = ("S", "P", "L")
 Triple = tuple[float, float, float]
 IntTriple = tuple[int, int, int]
@@ -55,6 +57,38 @@ class CaseFingerprint:
     """Per channel present: percentiles 0.5, 25, 50, 75, 99.5 inside the brain."""
     prior_labels: tuple[int, ...]
     """Numbers found in the case's label map; empty without one."""
+    noise: tuple[float, ...]
+    """Per channel present: SD of the noise over the SD of the intensities inside the brain."""
+    bias: tuple[float, ...]
+    """Per channel present: SD of the logarithm of the smooth field inside the brain."""
+    resolution: tuple[Triple, ...]
+    """Per channel present: effective resolution in mm, never finer than the spacing."""
+    slice_thickness: float
+    """Coarsest effective resolution of the first channel present, in mm."""
+    content: str
+    """SHA-256 (hex) of all that the case was measured from; the same content measures the same."""
+
+
+@dataclass(frozen=True)
+class ChannelFingerprint:
+    """What one declared channel looks like over the cases that have it.
+
+    Without such a case there are no percentiles, and the measures are None.
+    """
+
+    name: str
+    cases: int
+    """How many cases have it."""
+    intensity_percentiles: tuple[float, ...]
+    """Medians of the cases' percentiles 0.5, 25, 50, 75, 99.5."""
+    noise_median: float | None
+    noise_90th: float | None
+    bias_median: float | None
+    bias_90th: float | None
+    resolution: Triple | None
+    """Median effective resolution in mm, axes S, P, L."""
+    background_differs: bool
+    """Whether a case has another background than 0."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +103,14 @@ class Fingerprint:
     """Median shape after the crop."""
     skull_stripped: bool
     prior_available: bool
-    schema_version: int = SCHEMA_VERSION
+    channels: tuple[ChannelFingerprint, ...] = ()
+    """One for each declared channel, in their order."""
+    median_brain_volume_ml: float = 0.0
+    orientations: dict[str, int] = field(default_factory=dict)
+    """Orientation of the files -> number of cases."""
+    prior_labels: dict[str, int] = field(default_factory=dict)
+    """Number in the label maps -> number of cases that have it; empty without label maps."""
+    schema_version: int = FINGERPRINT_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -139,7 +180,7 @@ class Plans:
     """What the user has set, such as `batch_size 4`."""
     name: str = ""
     """Of the plan, where a dataset has several; empty for the usual one."""
-    schema_version: int = field(default=SCHEMA_VERSION)
+    schema_version: int = field(default=PLANS_SCHEMA)
 
     def configuration(self, name: str | None = None) -> Configuration:
         """The configuration of that name, or the recommended one.
@@ -165,9 +206,10 @@ def to_dict(value: Any) -> Any:
 
 def from_dict(data: Any, kind: type[T]) -> T:
     """The inverse of `to_dict`; raises cattrs' errors or ValueError."""
-    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"schema version {version}, but this disanat reads {SCHEMA_VERSION}")
+    expected = getattr(kind, "schema_version", None)
+    version = data.get("schema_version", expected) if isinstance(data, dict) else None
+    if version != expected:
+        raise ValueError(f"schema version {version}, but this disanat reads {expected}")
     return _converter.structure(data, kind)
 
 

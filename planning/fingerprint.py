@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -16,12 +17,16 @@ from disanat.errors import DatasetError, DisanatError
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset, mapping_scheme
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
-from disanat.plans import CaseFingerprint, Fingerprint, IntTriple
+from disanat.plans import CaseFingerprint, Fingerprint, Triple
 from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
 from disanat.tissues import remap_labels
+from planning.aggregate import aggregate, triple
+from planning.content import content_of
+from planning.measures import bias_level, effective_resolution, noise_level
 
 __all__ = ["Examination", "Problem", "examine_case", "examine_dataset", "fingerprint_dataset"]
 
+_log = logging.getLogger(__name__)
 _FEWEST_CASES = 4
 _PERCENTILES = (0.5, 25, 50, 75, 99.5)
 
@@ -48,20 +53,29 @@ class Examination:
     case: str
     fingerprint: CaseFingerprint | None = None
     problems: tuple[Problem, ...] = ()
+    unchanged: bool = False
+    """Whether the fingerprint is the former one, the content being the same."""
 
 
-def fingerprint_dataset(dataset: RawDataset, processes: int, progress: bool) -> Fingerprint:
+def fingerprint_dataset(
+    dataset: RawDataset,
+    processes: int,
+    progress: bool,
+    former: Sequence[CaseFingerprint] = (),
+) -> Fingerprint:
     """Read every training case of a dataset and say what it looks like.
 
     Args:
         dataset: with healthy scans in `imagesTr`.
         processes: workers; 0 works in this process.
         progress: show a bar.
+        former: what was measured before; a case whose content is still the same is not measured
+            again.
 
     Raises:
         DatasetError: cases are missing or faulty; one line for each fault.
     """
-    examined = examine_dataset(dataset, processes, progress)
+    examined = examine_dataset(dataset, processes, progress, former)
     if len(examined) < _FEWEST_CASES:
         raise DatasetError(
             f"{dataset.folder / 'imagesTr'} holds too few cases (found {len(examined)}): put at "
@@ -72,35 +86,45 @@ def fingerprint_dataset(dataset: RawDataset, processes: int, progress: bool) -> 
         lines = [problem.sentence for problem in problems]
         heading = f"{dataset.name} has {len(lines)} problems:\n  "
         raise DatasetError(lines[0] if len(lines) == 1 else heading + "\n  ".join(lines))
-    return _aggregate(dataset, [one.fingerprint for one in examined if one.fingerprint])
+    if former:
+        unchanged = sum(one.unchanged for one in examined)
+        _log.info("%d of %d cases unchanged since the last time.", unchanged, len(examined))
+    return aggregate(dataset, [one.fingerprint for one in examined if one.fingerprint])
 
 
-def examine_dataset(dataset: RawDataset, processes: int, progress: bool) -> list[Examination]:
-    """Examine all training cases, in the order of their names.
+def examine_dataset(
+    dataset: RawDataset,
+    processes: int,
+    progress: bool,
+    former: Sequence[CaseFingerprint] = (),
+) -> list[Examination]:
+    """Examine all training cases, in the order of their names; see `fingerprint_dataset`.
 
     Raises:
         DatasetError: there are no cases, a file's channel is not declared, or a worker was killed.
     """
     cases = dataset.training_cases()
     bar = tqdm(total=len(cases), desc="Reading cases", unit="case", disable=not progress)
+    known = {one.case: one for one in former}
+    jobs = [(case, known.get(case.name)) for case in cases]
     found = {}
     with bar:
-        for one in _examinations(dataset, cases, min(processes, len(cases))):
+        for one in _examinations(dataset, jobs, min(processes, len(jobs))):
             found[one.case] = one
             bar.update()
     return [found[case.name] for case in cases]
 
 
 def _examinations(
-    dataset: RawDataset, cases: Sequence[Case], processes: int
+    dataset: RawDataset, jobs: Sequence[tuple[Case, CaseFingerprint | None]], processes: int
 ) -> Iterator[Examination]:
     if processes < 1:
-        yield from (examine_case(dataset, case) for case in cases)
+        yield from (examine_case(dataset, case, former) for case, former in jobs)
         return
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     try:
-        jobs = {pool.submit(examine_case, dataset, case): case for case in cases}
-        for job in as_completed(jobs):
+        running = [pool.submit(examine_case, dataset, case, former) for case, former in jobs]
+        for job in as_completed(running):
             try:
                 yield job.result()
             except BrokenProcessPool as cause:
@@ -112,14 +136,21 @@ def _examinations(
         pool.shutdown(cancel_futures=True)
 
 
-def examine_case(dataset: RawDataset, case: Case) -> Examination:
+def examine_case(
+    dataset: RawDataset, case: Case, former: CaseFingerprint | None = None
+) -> Examination:
     """Read and measure one case; a user's mistakes come back as problems.
+
+    Nothing but its files' bytes is read if they are still those of the former fingerprint.
 
     Raises:
         RuntimeError: a defect of disanat; the message names the case.
     """
     try:
-        return _examine(dataset, case)
+        content = content_of(dataset, case)
+        if former is not None and former.content == content:
+            return Examination(case.name, former, unchanged=True)
+        return _examine(dataset, case, content)
     except DisanatError as mistake:
         return Examination(case.name, problems=(_problem(case.name, mistake),))
     except Exception as cause:
@@ -131,7 +162,7 @@ def _problem(case: str, mistake: DisanatError) -> Problem:
     return Problem(case, what, "", remedy.rstrip("."))
 
 
-def _examine(dataset: RawDataset, case: Case) -> Examination:
+def _examine(dataset: RawDataset, case: Case, content: str) -> Examination:
     scans: dict[int, Scan] = {}
     problems: list[Problem] = []
     for channel, path in case.channels.items():
@@ -144,7 +175,7 @@ def _examine(dataset: RawDataset, case: Case) -> Examination:
     problems += more
     if problems:
         return Examination(case.name, problems=tuple(problems))
-    return Examination(case.name, fingerprint=_measure(case.name, scans, prior, dataset))
+    return Examination(case.name, _measure(dataset, case.name, scans, prior, content))
 
 
 def _grid(scan: Scan) -> str:
@@ -194,7 +225,11 @@ def _read_prior(
 
 
 def _measure(
-    case: str, scans: dict[int, Scan], labels: np.ndarray | None, dataset: RawDataset
+    dataset: RawDataset,
+    case: str,
+    scans: dict[int, Scan],
+    labels: np.ndarray | None,
+    content: str,
 ) -> CaseFingerprint:
     first = next(iter(scans.values()))
     prior = None
@@ -202,43 +237,52 @@ def _measure(
         scheme = mapping_scheme(dataset.label_mapping) or ()
         prior = remap_labels(labels, dataset.label_mapping, scheme)
     mask = healthy_brain_mask(first.array, first.spacing, prior)
-    backgrounds = [stripped_background(scan.array, scan.spacing) for scan in scans.values()]
-    percentiles = [np.percentile(scan.array[mask], _PERCENTILES) for scan in scans.values()]
+    channels = [_measure_channel(scan, mask) for scan in scans.values()]
     numbers = [] if labels is None else np.unique(labels[labels > 0]).tolist()
     return CaseFingerprint(
         case=case,
         channels=tuple(scans),
         spacing=first.spacing,
-        shape=_triple(first.array.shape),
-        shape_after_crop=_triple([high - low for low, high in get_bbox_from_mask(mask)]),
+        shape=triple(first.array.shape),
+        shape_after_crop=triple([high - low for low, high in get_bbox_from_mask(mask)]),
         orientation=first.geometry.orientation,
-        skull_stripped=all(value is not None for value in backgrounds),
-        background=tuple(
-            float(scan.array.min()) if value is None else value
-            for scan, value in zip(scans.values(), backgrounds)
-        ),
+        skull_stripped=all(channel.stripped for channel in channels),
+        background=tuple(channel.background for channel in channels),
         brain_volume_ml=round(float(mask.sum() * np.prod(first.spacing) / 1000), 3),
-        intensity_percentiles=tuple(
-            tuple(float(f"{value:.6g}") for value in row) for row in percentiles
-        ),
+        intensity_percentiles=tuple(channel.percentiles for channel in channels),
         prior_labels=tuple(int(number) for number in numbers),
+        noise=tuple(channel.noise for channel in channels),
+        bias=tuple(channel.bias for channel in channels),
+        resolution=tuple(channel.resolution for channel in channels),
+        slice_thickness=max(channels[0].resolution),
+        content=content,
     )
 
 
-def _triple(values: Sequence[int]) -> IntTriple:
-    s, p, l_ = (int(value) for value in values)
-    return s, p, l_
+@dataclass(frozen=True)
+class _Channel:
+    """Of one scan, what `CaseFingerprint` holds per channel."""
+
+    stripped: bool
+    background: float
+    percentiles: tuple[float, ...]
+    noise: float
+    bias: float
+    resolution: Triple
 
 
-def _aggregate(dataset: RawDataset, cases: Sequence[CaseFingerprint]) -> Fingerprint:
-    s, p, l_ = (float(v) for v in np.median([case.spacing for case in cases], axis=0))
-    shape = np.median([case.shape_after_crop for case in cases], axis=0)
-    return Fingerprint(
-        dataset=dataset.name,
-        channel_names=dataset.channel_names,
-        cases=tuple(cases),
-        median_spacing=(s, p, l_),
-        median_shape=_triple([round(float(value)) for value in shape]),
-        skull_stripped=all(case.skull_stripped for case in cases),
-        prior_available=bool(dataset.label_mapping),
+def _measure_channel(scan: Scan, mask: np.ndarray) -> _Channel:
+    around = stripped_background(scan.array, scan.spacing)
+    percentiles = np.percentile(scan.array[mask], _PERCENTILES)
+    # A field multiplies what is counted from zero. In a standardised scan that zero has become
+    # the background's value.
+    dark = around is not None and around < percentiles[1]
+    s, p, l_ = effective_resolution(scan.array, mask, scan.spacing)
+    return _Channel(
+        stripped=around is not None,
+        background=float(scan.array.min()) if around is None else around,
+        percentiles=tuple(float(f"{value:.6g}") for value in percentiles),
+        noise=round(noise_level(scan.array, mask), 4),
+        bias=round(bias_level(scan.array - around if dark else scan.array, mask, scan.spacing), 4),
+        resolution=(round(s, 3), round(p, 3), round(l_, 3)),
     )

@@ -34,6 +34,17 @@ def test_round_trip(plans: Plans, tmp_path: Path) -> None:
     assert load_json(tmp_path / "plans.json", Plans) == plans
 
 
+def test_plans_keep_their_version_when_the_fingerprint_gets_a_new_one(
+    plans: Plans, tmp_path: Path
+) -> None:
+    save_json(plans, tmp_path / "plans.json")
+    data = json.loads((tmp_path / "plans.json").read_text())
+    assert data["schema_version"] == 1
+    (tmp_path / "plans.json").write_text(json.dumps(data | {"schema_version": 2}))
+    with pytest.raises(PlanError, match="schema version 2, but this disanat reads 1"):
+        load_json(tmp_path / "plans.json", Plans)
+
+
 def test_configurations_and_rungs_by_name(plans: Plans) -> None:
     assert plans.configuration().name == "2d"
     assert plans.configuration("2d_rung1").batch_size == 2

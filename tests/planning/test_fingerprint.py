@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import SimpleITK as sitk
 
 from disanat.errors import DatasetError
 from disanat.io.dataset import RawDataset, read_dataset
+from disanat.plans import Fingerprint, load_json, save_json
+from planning import content, fingerprint
+from planning.content import content_of
 from planning.fingerprint import examine_dataset, fingerprint_dataset
 from planning.verify import problem_table, verify_dataset
 
@@ -98,7 +102,12 @@ def test_orientation_of_the_file_does_not_matter(tmp_path: Path) -> None:
 
 def test_workers_find_the_same_in_the_same_order(tmp_path: Path) -> None:
     raw = read(dataset(tmp_path))
-    assert fingerprint_dataset(raw, 2, False) == fingerprint_dataset(raw, 0, False)
+    alone = fingerprint_dataset(raw, 0, False).cases
+    marked = replace(alone[0], brain_volume_ml=1.0)  # shows that it was taken, not measured
+    former = [marked, replace(alone[1], content="0" * 64)]
+    found = examine_dataset(raw, 2, False, former)
+    assert [one.unchanged for one in found] == [True, False, False, False]
+    assert [one.fingerprint for one in found] == [marked, *alone[1:]]
 
 
 def test_every_bad_case_gets_its_line(tmp_path: Path) -> None:
@@ -171,3 +180,147 @@ def test_the_table_shows_case_values_and_remedy(tmp_path: Path) -> None:
     assert "imagesTr/c0_0001.nii.gz" in text and str(folder) not in text
     assert "1x2x3.5 mm" in " ".join(text.split()) and "register" in text
     assert max(map(len, text.splitlines())) < 140
+
+
+def test_every_case_is_measured(tmp_path: Path) -> None:
+    found = fingerprint_dataset(read(dataset(tmp_path, channels=2)), 0, False)
+    for case in found.cases:
+        assert len(case.noise) == len(case.bias) == len(case.resolution) == 2
+        # Independent values in every voxel: all is noise, and nothing is interpolated. Few voxels.
+        assert all(0.7 < noise < 1.4 for noise in case.noise)
+        assert all(at == pytest.approx(case.spacing, rel=0.3) for at in case.resolution)
+        assert case.slice_thickness == max(case.resolution[0]) >= 3.0
+    assert len({case.content for case in found.cases}) == 4
+    assert all(len(case.content) == 64 for case in found.cases)
+
+
+def test_standardised_scans_have_the_same_measures(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, prior=False)
+    s, p, l = np.meshgrid(*[np.linspace(-1, 1, n) for n in (44, 52, 48)], indexing="ij")
+    tissue = np.random.default_rng(0).normal(100, 3, s.shape) * np.exp(0.3 * p)
+    scan = np.where(s**2 + p**2 + l**2 < 0.9, tissue, 0).astype(np.float32)
+    for name, array in (("c0", scan), ("c1", (scan - 90) / 25)):
+        write(array, folder / "imagesTr" / f"{name}_0000.nii.gz", (2.0, 2.0, 2.0))
+    found = fingerprint_dataset(read(folder), 0, False)
+    plain, standardised = found.cases[:2]
+    assert plain.bias[0] == pytest.approx(0.3 * p[scan > 0].std(), rel=0.15)
+    assert standardised.bias == pytest.approx(plain.bias, rel=0.02)
+    assert standardised.noise == pytest.approx(plain.noise, rel=0.02)
+    assert standardised.resolution[0] == pytest.approx(plain.resolution[0], rel=0.02)
+    assert found.channels[0].background_differs
+
+
+def test_channels_orientations_and_labels_are_counted(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, channels=3)
+    images = folder / "imagesTr"
+    (images / "c1_0000.nii.gz").unlink()
+    for path in images.glob("*_0002.nii.gz"):
+        path.unlink()
+    only_white = np.where(labels() == 3, 2, labels()).astype(np.int16)
+    write(only_white, folder / "priorsTr" / "c2.nii.gz")
+    for path in (*images.glob("c3_*"), folder / "priorsTr" / "c3.nii.gz"):
+        sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "PIR"), str(path))
+    found = fingerprint_dataset(read(folder), 0, False)
+    assert found.orientations == {"LPS": 3, "PIR": 1}
+    assert found.prior_labels == {"2": 4, "3": 3}
+    volumes = [case.brain_volume_ml for case in found.cases]
+    assert found.median_brain_volume_ml == pytest.approx(np.median(volumes), abs=0.001)
+    first, second, third = found.channels
+    assert [c.name for c in found.channels] == ["T1", "T2", "T3"]
+    assert [c.cases for c in found.channels] == [3, 4, 0]
+    noise = [found.cases[number].noise[0] for number in (0, 2, 3)]
+    assert first.noise_median == pytest.approx(np.median(noise), abs=1e-4)
+    assert first.noise_90th == pytest.approx(np.percentile(noise, 90), abs=1e-4)
+    middle = [case.intensity_percentiles[-1][2] for case in found.cases]
+    assert second.intensity_percentiles[2] == pytest.approx(np.median(middle), rel=1e-4)
+    assert second.resolution == pytest.approx((3.0, 2.0, 1.0), rel=0.3)
+    assert not first.background_differs
+    assert third.intensity_percentiles == () and third.noise_median is third.resolution is None
+    save_json(found, tmp_path / "fingerprint.json")
+    assert load_json(tmp_path / "fingerprint.json", Fingerprint) == found
+
+
+def nothing(_: Path) -> None:
+    pass
+
+
+def another_image(folder: Path) -> None:
+    write(brain(99), folder / "imagesTr" / "c1_0000.nii.gz")
+
+
+def another_label_map(folder: Path) -> None:
+    write(np.flip(labels(), 0).copy(), folder / "priorsTr" / "c2.nii.gz")
+
+
+def another_mapping(folder: Path) -> None:
+    declared = json.loads((folder / "dataset.json").read_text())
+    declared["prior"]["classes"] = {"white": [3], "cortical_grey": [2]}
+    (folder / "dataset.json").write_text(json.dumps(declared))
+
+
+def one_more(folder: Path) -> None:
+    write(brain(98), folder / "imagesTr" / "c5_0000.nii.gz")
+    write(labels(), folder / "priorsTr" / "c5.nii.gz")
+
+
+def one_less(folder: Path) -> None:
+    (folder / "imagesTr" / "c0_0000.nii.gz").unlink()
+
+
+def another_channel(folder: Path) -> None:
+    images = folder / "imagesTr"
+    (images / "c3_0000.nii.gz").rename(images / "c3_0001.nii.gz")
+    declared = json.loads((folder / "dataset.json").read_text())
+    declared["channel_names"]["1"] = "T2"
+    (folder / "dataset.json").write_text(json.dumps(declared))
+
+
+@pytest.mark.parametrize(
+    ("change", "measured"),
+    [
+        (nothing, []),
+        (another_image, ["c1"]),
+        (another_label_map, ["c2"]),
+        (another_mapping, ["c0", "c1", "c2", "c3", "c4"]),
+        (one_more, ["c5"]),
+        (one_less, []),
+        (another_channel, ["c3"]),
+    ],
+)
+def test_only_what_changed_is_measured_again(
+    change: Callable[[Path], None],
+    measured: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = dataset(tmp_path, cases=5)
+    former = fingerprint_dataset(read(folder), 0, False)
+    change(folder)
+    anew = fingerprint_dataset(read(folder), 0, False)
+    seen: list[str] = []
+    take = fingerprint.read_scan
+    monkeypatch.setattr(
+        fingerprint, "read_scan", lambda path: (seen.append(path.name[:2]), take(path))[1]
+    )
+    assert fingerprint_dataset(read(folder), 0, False, former.cases) == anew
+    assert seen == measured
+
+
+def test_new_measures_change_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = read(dataset(tmp_path))
+    case = raw.training_cases()[0]
+    before = content_of(raw, case)
+    assert content_of(raw, case) == before
+    monkeypatch.setattr(content, "MEASURES_VERSION", 99)
+    assert content_of(raw, case) != before
+
+
+def test_voxels_in_a_file_of_their_own_are_content(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, prior=False)
+    (folder / "imagesTr" / "c0_0000.nii.gz").unlink()
+    contents = set()
+    for seed in (0, 1):
+        write(brain(seed), folder / "imagesTr" / "c0_0000.mhd")
+        raw = read(folder)
+        contents.add(content_of(raw, raw.training_cases()[0]))
+    assert len(contents) == 2

@@ -21,8 +21,9 @@ MAPPING = NUMBERINGS["dlmuse"]
 
 def case(name: str, spacing: Triple, shape: IntTriple) -> CaseFingerprint:
     return CaseFingerprint(
-        name, (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,)
-    )
+        name, (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,),
+        (0.1,), (0.1,), (spacing,), max(spacing), "0" * 64,
+    )  # fmt: skip
 
 
 def fingerprint(
