@@ -14,7 +14,7 @@ from disanat.cli.common import USER_ERROR, add_home_argument, run_command
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
-from disanat.plans import Plans, load_json, save_json
+from disanat.plans import CaseFingerprint, Fingerprint, Plans, load_json, save_json
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
 from planning.memory import default_memory
@@ -120,7 +120,8 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         raise PlanError(
             f"There is no configuration '{unknown[0]}': use {' or '.join(CONFIGURATIONS)}."
         )
-    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress)
+    former = _measured(folder)
+    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former)
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
     given = settings.gpu_memory_gb is not None
     plans = plan(
@@ -142,6 +143,17 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
 
 def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
     return ("cuda", gpu_memory_gb) if gpu_memory_gb is not None else default_memory()
+
+
+def _measured(folder: Path) -> tuple[CaseFingerprint, ...]:
+    source = folder / "dataset_fingerprint.json"
+    if not source.exists():
+        return ()
+    try:
+        return load_json(source, Fingerprint, PlanError, "all cases are measured again").cases
+    except PlanError as cause:
+        _log.warning("%s", cause)
+        return ()
 
 
 def _planned(folder: Path) -> tuple[str, ...]:

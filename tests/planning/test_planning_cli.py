@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from disanat.errors import PlanError
 from disanat.plans import Fingerprint, Plans, load_json
-from planning import cli
+from planning import cli, fingerprint
 
 SHAPE = (24, 26, 25)
 Run = Callable[..., int]
@@ -74,6 +74,62 @@ def test_planning_twice_writes_the_same_bytes(home: Path, prepared: list[Any]) -
         assert run(home, "-d", "Dataset007_Small", "--gpu_memory_gb", "8") == 0
         texts.append((folder / "plans.json").read_bytes())
     assert texts[0] == texts[1]
+
+
+def test_a_second_run_measures_only_what_changed(
+    home: Path, prepared: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    source = home / "preprocessed" / "Dataset007_Small" / "dataset_fingerprint.json"
+    assert run(home, "-d", "7") == 0
+    assert "unchanged" not in caplog.text
+    first = source.read_bytes()
+    assert run(home, "-d", "7") == 0
+    assert "4 of 4 cases unchanged since the last time." in caplog.text
+    assert source.read_bytes() == first
+    write(home / "raw/Dataset007_Small/imagesTr/c1_0000.nii.gz", seed=9)
+    assert run(home, "-d", "7") == 0
+    assert "3 of 4 cases unchanged since the last time." in caplog.text
+    assert source.read_bytes() != first
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda text: text[:-40], "cannot be read as JSON"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 1'), "version 1"),
+        (lambda text: text.replace('"noise"', '"nose"'), "not a valid Fingerprint"),
+    ],
+)
+def test_a_former_fingerprint_that_cannot_be_used_is_measured_again(
+    home: Path,
+    prepared: list[Any],
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[str], str],
+    words: str,
+) -> None:
+    source = home / "preprocessed" / "Dataset007_Small" / "dataset_fingerprint.json"
+    assert run(home, "-d", "7") == 0
+    text = source.read_text()
+    source.write_text(spoil(text))
+    caplog.clear()
+    assert run(home, "-d", "7") == 0
+    [line] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert words in line and line.endswith("all cases are measured again.")
+    assert source.read_text() == text
+
+
+def test_verify_reads_everything(
+    home: Path, prepared: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(home, "-d", "7") == 0
+    seen: list[str] = []
+    take = fingerprint.read_scan
+    monkeypatch.setattr(
+        fingerprint, "read_scan", lambda path: (seen.append(path.name[:2]), take(path))[1]
+    )
+    assert run(home, "-d", "7", "--verify") == 0
+    assert seen == ["c0", "c1", "c2", "c3"]
 
 
 def test_no_pp_only_plans(home: Path, prepared: list[Any]) -> None:
