@@ -120,7 +120,8 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         raise PlanError(
             f"There is no configuration '{unknown[0]}': use {' or '.join(CONFIGURATIONS)}."
         )
-    former = _measured(folder)
+    source = home.preprocessed / raw.name / "dataset_fingerprint.json"
+    former = _measured(source)
     fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former)
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
     given = settings.gpu_memory_gb is not None
@@ -133,7 +134,7 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         overrides=replace(settings.overrides, memory_given=given),
         name=settings.plans_name,
     )
-    save_json(fingerprint, home.preprocessed / raw.name / "dataset_fingerprint.json")
+    save_json(fingerprint, source)
     declared = read_json(raw.folder / "dataset.json", DatasetError, "write it again")
     write_json(declared, home.preprocessed / raw.name / "dataset.json")
     save_json(plans, folder / "plans.json")
@@ -145,8 +146,7 @@ def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
     return ("cuda", gpu_memory_gb) if gpu_memory_gb is not None else default_memory()
 
 
-def _measured(folder: Path) -> tuple[CaseFingerprint, ...]:
-    source = folder / "dataset_fingerprint.json"
+def _measured(source: Path) -> tuple[CaseFingerprint, ...]:
     if not source.exists():
         return ()
     try:

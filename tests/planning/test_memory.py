@@ -35,6 +35,11 @@ def plans_for(
         1400.0,
         ((0.0,) * 5,),
         (1,),
+        (0.1,),
+        (0.1,),
+        ((mm,) * 3,),
+        mm,
+        "0" * 64,
     )
     found = Fingerprint("D", ("T1",), (case,) * 50, (mm,) * 3, (s, p, l_), False, classes == 8)
     names = ("2d",) if dimension == 2 else ("3d_fullres",)
