@@ -18,6 +18,7 @@ from disanat.home import read_json, write_json
 
 __all__ = [
     "AXES",
+    "Augmentation",
     "CaseFingerprint",
     "ChannelFingerprint",
     "Configuration",
@@ -124,6 +125,18 @@ class NetworkPlan:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """How much rendered training data are worsened, at most."""
+
+    noise: float = 0.2
+    """Standard deviation, in units of that of the brain's intensities."""
+    bias: float = 0.2
+    """Standard deviation of the logarithm of the smooth field."""
+    blur_mm: float = 2.4
+    """Standard deviation of a Gaussian, in mm."""
+
+
+@dataclass(frozen=True)
 class Configuration:
     """Everything that one training needs to know about its networks and data."""
 
@@ -146,6 +159,7 @@ class Configuration:
     iterations_per_epoch: int
     learning_rate: float
     estimated_memory_gb: float
+    augmentation: Augmentation = Augmentation()
 
 
 @dataclass(frozen=True)

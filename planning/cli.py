@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from disanat.cli.common import USER_ERROR, add_home_argument, run_command
+from disanat.cli.common import USER_ERROR, run_command
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.plans import CaseFingerprint, Fingerprint, Plans, load_json, save_json
+from planning.arguments import build_parser, default_processes
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
 from planning.memory import default_memory
@@ -25,26 +24,6 @@ from planning.verify import problem_table, verify_dataset
 __all__ = ["build_parser", "main", "plan_and_preprocess"]
 
 _log = logging.getLogger(__name__)
-_MOST_WORKERS = 4
-
-_DESCRIPTION = """\
-Look at a dataset of healthy brain scans, decide how to train on it, and prepare the scans.
-
-The dataset lies in HOME/raw/DatasetXXX_Name: dataset.json, imagesTr/CASE_0000.nii.gz and so on
-(see documentation/dataset_format.md). Every decision is printed with its reason. What is written,
-all to HOME/preprocessed/DatasetXXX_Name:
-  dataset_fingerprint.json   what the dataset looks like
-  plans.json                 what was decided
-  2d/                        the prepared scans, one folder for each configuration
-"""
-_EXAMPLES = """\
-examples:
-  disanat_plan_and_preprocess -d 5                       plan and prepare Dataset005_...
-  disanat_plan_and_preprocess -d 5 --verify              only check its files
-  disanat_plan_and_preprocess -d 5 --gpu_memory_gb 8     plan for a GPU with 8 GB
-  disanat_plan_and_preprocess -d 5 -c 2d 3d_fullres      prepare for 3D as well
-Next: disanat_train
-"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +71,7 @@ def plan_and_preprocess(
     """
     place = resolve_home(home)
     raw = _raw_dataset(place, dataset)
-    workers = _default_processes() if processes is None else processes
+    workers = default_processes() if processes is None else processes
     settings = _Settings(
         gpu_memory_gb,
         tuple(configurations),
@@ -174,123 +153,6 @@ def _preprocess(home: Home, plans: Plans, settings: _Settings) -> None:
     for name in settings.configurations:
         configuration = plans.configuration(name)
         preprocess_dataset(home, plans.dataset, plans, configuration, settings.processes)
-
-
-def _default_processes() -> int:
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS or Windows
-        cores = os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="disanat_plan_and_preprocess",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "-d",
-        "--dataset",
-        required=True,
-        metavar="DATASET",
-        help="number or name of the dataset, such as 5, 005 or Dataset005_IXI",
-    )
-    add_home_argument(parser)
-    parser.add_argument(
-        "--gpu_memory_gb",
-        type=_positive,
-        metavar="GB",
-        help="plan for a GPU with this much memory, wherever this command runs "
-        "(default: this machine's GPU; without one, its cores and main memory)",
-    )
-    parser.add_argument(
-        "-c",
-        "--configurations",
-        nargs="+",
-        choices=CONFIGURATIONS,
-        default=["2d"],
-        metavar="NAME",
-        help="what to plan and prepare: 2d (slices with their neighbours; the default), "
-        "3d_fullres (blocks; slower, needs more memory), 3d_lowres (the whole brain on a coarser "
-        "grid, where 3d_fullres sees less than half of it)",
-    )
-    parser.add_argument(
-        "-np",
-        "--processes",
-        type=_count,
-        default=_default_processes(),
-        metavar="N",
-        help="how many cases to work on at the same time; 0: one after the other, without worker "
-        "processes (default: the cores there are, at most 4; here %(default)s)",
-    )
-    _add_overrides(parser)
-    parser.add_argument(
-        "--no_pp", action="store_true", help="only plan: do not preprocess the scans"
-    )
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument(
-        "--verify",
-        action="store_true",
-        help="only check every file, and list all problems in one table; nothing is written",
-    )
-    only.add_argument(
-        "--explain",
-        action="store_true",
-        help="only print the decisions of the plan that was made last",
-    )
-    return parser
-
-
-def _add_overrides(parser: argparse.ArgumentParser) -> None:
-    experts = parser.add_argument_group("for experts", "recorded in the plan as set by you")
-    experts.add_argument(
-        "--overwrite_target_spacing",
-        nargs=3,
-        type=_positive,
-        metavar=("S", "P", "L"),
-        help="voxel size in mm that all scans are resampled to",
-    )
-    experts.add_argument(
-        "--patch_size",
-        nargs="+",
-        type=_count,
-        metavar="N",
-        help="in voxels: two numbers for 2d, three for 3d_fullres and 3d_lowres",
-    )
-    experts.add_argument("--batch_size", type=_count, metavar="N", help="an even number")
-    experts.add_argument(
-        "--plans_name",
-        type=_name,
-        metavar="NAME",
-        help="keep this plan and its scans beside the usual one, in plans_NAME; train from it with "
-        "disanat_train -p NAME",
-    )
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
-        raise argparse.ArgumentTypeError(f"'{text}' is not made of letters, digits and - alone")
-    return text
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 100_000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 on")
-    return int(text)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -9,11 +9,14 @@ from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
 from disanat.plans import AXES, Configuration, Decision, Fingerprint, Plans, Triple
 from disanat.tissues import THREE_CLASSES, TissueClass
+from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
 from planning.reasons import (
     about_device,
+    about_intensities,
     about_ladder,
     about_recommendation,
+    about_resampling,
     about_sizes,
     about_skull,
 )
@@ -90,16 +93,20 @@ def plan(
         about_classes,
         about_skull(fingerprint),
         about_spacing,
+        *about_intensities(fingerprint),
+        about_resampling(fingerprint, spacing),
     ]
     planned: dict[str, Configuration] = {}
     rungs: tuple[Configuration, ...] = ()
     recommended = "2d" if "2d" in configurations else configurations[0]
     for kind in dict.fromkeys(configurations):
         frame, reasons = _frame(kind, fingerprint, spacing, len(scheme), device, memory_gb)
-        frame = _overridden(frame, overrides)
+        augmentation, about = plan_augmentation(fingerprint, frame.spacing)
+        frame = replace(_overridden(frame, overrides), augmentation=augmentation)
         sizes = fit(frame, memory_gb)
         planned[kind] = configure(frame, sizes)
         decisions += reasons + about_sizes(frame, sizes, planned[kind], memory_gb)
+        decisions.append(replace(about, name=f"{kind}: {about.name}"))
         if kind == recommended:
             rungs = ladder(frame, sizes)
             decisions.append(about_ladder(kind, rungs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from disanat.plans import AXES, Configuration, Decision, Fingerprint
+from disanat.plans import AXES, ChannelFingerprint, Configuration, Decision, Fingerprint
 from planning.sizing import (
     FIRST_FEATURES,
     MAX_STAGES,
@@ -20,8 +20,10 @@ from planning.spacing import describe_spacing
 
 __all__ = [
     "about_device",
+    "about_intensities",
     "about_ladder",
     "about_recommendation",
+    "about_resampling",
     "about_sizes",
     "about_skull",
 ]
@@ -40,6 +42,44 @@ def about_skull(fingerprint: Fingerprint) -> Decision:
         "skull",
         "stripped" if fingerprint.skull_stripped else "in the scans",
         f"{stripped} of {len(fingerprint.cases)} cases have one constant value around the brain.",
+    )
+
+
+def about_intensities(fingerprint: Fingerprint) -> list[Decision]:
+    """How each channel is standardised."""
+    return [
+        Decision(
+            f"normalisation of {channel.name}",
+            "mean 0, deviation 1 between the 1st and 99th percentile in the brain",
+            _spread(channel),
+        )
+        for channel in fingerprint.channels
+    ]
+
+
+def _spread(channel: ChannelFingerprint) -> str:
+    if not channel.cases:
+        return "No healthy case has this channel; it is standardised like the others."
+    low, _, middle, _, high = channel.intensity_percentiles
+    zero = " Backgrounds other than 0 are left out." if channel.background_differs else ""
+    return (
+        f"MRI has no units: in the brains of {channel.cases} cases the scale goes from {low:.4g} "
+        f"to {high:.4g} around {middle:.4g} (medians of the percentiles 0.5, 99.5 and 50), and "
+        f"another scanner's will not.{zero}"
+    )
+
+
+def about_resampling(fingerprint: Fingerprint, spacing: Sequence[float]) -> Decision:
+    """How scans and label maps get to the target voxel size."""
+    changed = sum(
+        max(abs(a / b - 1) for a, b in zip(case.spacing, spacing, strict=True)) > 0.01
+        for case in fingerprint.cases
+    )
+    return Decision(
+        "resampling",
+        "scans by cubic splines, label maps by nearest neighbours",
+        f"{changed} of {len(fingerprint.cases)} cases have another voxel size than "
+        f"{describe_spacing(spacing)}; splines keep fine detail, and labels must not be mixed.",
     )
 
 

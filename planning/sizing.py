@@ -9,7 +9,7 @@ from math import ceil, prod
 from typing import Literal
 
 from disanat.errors import PlanError
-from disanat.plans import AXES, Configuration, Triple
+from disanat.plans import AXES, Augmentation, Configuration, Triple
 from planning.memory import estimate_gb
 from planning.schedule import TRAINING_SHARE, Schedule, plan_schedule
 from planning.topology import Topology, network_plan, plan_topology
@@ -59,6 +59,7 @@ class Frame:
     cases: int
     classes: int
     device: Device
+    augmentation: Augmentation = Augmentation()
     patch: tuple[int, ...] | None = None
     """Set by the user; so is the batch."""
     batch: int | None = None
@@ -114,6 +115,7 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
         iterations_per_epoch=schedule.iterations_per_epoch,
         learning_rate=schedule.learning_rate,
         estimated_memory_gb=0.0,
+        augmentation=frame.augmentation,
     )
     memory = estimate_gb(unmeasured, frame.classes, frame.device)
     return replace(unmeasured, estimated_memory_gb=ceil(memory * 1000) / 1000)

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from disanat.plans import Augmentation
 from disanat.synthesis.fields import blur, smooth_field
 from disanat.synthesis.lesions import Compartment, Lesion
 from disanat.synthesis.signal import (
@@ -92,6 +93,7 @@ def render(
     scheme: Sequence[TissueClass],
     spacing: Sequence[float],
     skull: bool,
+    augmentation: Augmentation,
     contrast: Contrast = "any",
 ) -> Look:
     """Render one look of a block.
@@ -105,6 +107,7 @@ def render(
         scheme: tissue classes in the order of their numbers.
         spacing: voxel size in mm.
         skull: leave everything outside the brain in the picture.
+        augmentation: most noise, bias field and blur.
         contrast: a weighting to be rendered by its signal equation, `real` for the scan as it is,
             or `any`: at random among rendered, free and remapped real contrasts.
     """
@@ -119,16 +122,18 @@ def render(
             weighting = None if contrast == "any" else contrast
             looks = _physics_table(rng, scheme, draw_sequence(rng, weighting))
         clean, painted, whole = _from_labels(rng, looks, labels, sample, lesion, scheme, spacing)
-    bias = np.exp(rng.uniform(0, 0.2) * smooth_field(rng, labels.shape, spacing, 70.0))
-    image = painted * bias
+    field = smooth_field(rng, labels.shape, spacing, 70.0)
+    image = painted * np.exp(rng.uniform(0, augmentation.bias) * field)
     if rng.random() < 0.3:
-        image = blur(image, rng.uniform(0.5, 1.2) * min(spacing[1:]), spacing)
+        least = min(0.5 * min(spacing[1:]), augmentation.blur_mm)
+        image = blur(image, rng.uniform(least, augmentation.blur_mm), spacing)
     shown = (labels > 0) if skull else _stripped(rng, brain)
     inside = (sample.labels > 0) & (skull | (sample.labels < EXTRACEREBRAL))
     mean, std = _scale(whole[inside])
     std *= float(np.exp(rng.normal(0, 0.06)))
     mean += float(rng.normal(0, 0.06)) * std
-    noise = rng.standard_normal(image.shape).astype(np.float32) * rng.uniform(0.01, 0.2)
+    strength = rng.uniform(min(0.01, augmentation.noise), augmentation.noise)
+    noise = rng.standard_normal(image.shape).astype(np.float32) * strength
     image = np.clip((image - mean) / std + noise, -4, 6)
     image = np.where(shown, image, np.float32(-4))
     healthy = np.where(brain, np.clip((clean - mean) / std, -4, 6), np.float32(-4))

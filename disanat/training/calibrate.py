@@ -113,6 +113,7 @@ def _predictions(
                 method.scheme,
                 configuration.spacing,
                 False,
+                configuration.augmentation,
                 contrast,
             )
             brain = (tissue > 0) & (look.image > OUTSIDE)

@@ -144,6 +144,7 @@ class RenderTransform(AbstractTransform):
         others = [s for i, s in enumerate(configuration.spacing) if i != axis]
         self.spacing = (configuration.spacing[axis], *others)
         self.preferred = class_kinds(scheme, "white")
+        self.augmentation = configuration.augmentation
 
     def __call__(self, **batch: Any) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(np.random.randint(2**31))
@@ -171,7 +172,17 @@ class RenderTransform(AbstractTransform):
         mask = np.zeros(labels.shape, bool) if lesion is None else lesion.mask
         skull = has_skull and rng.random() < _SKULL_SHARE
         looks = [
-            render(rng, labels, real, sample, lesion, self.scheme, self.spacing, skull)
+            render(
+                rng,
+                labels,
+                real,
+                sample,
+                lesion,
+                self.scheme,
+                self.spacing,
+                skull,
+                self.augmentation,
+            )
             for _ in range(2)
         ]
         return [self._part(look, tissue, mask) for look in looks]

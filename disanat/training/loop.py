@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from disanat.errors import ModelError, PlanError
+from disanat.errors import ModelError
 from disanat.methods.interface import Method
 from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans
 from disanat.training.checkpoints import LATEST, restore_rng, rng_state
 from disanat.training.loaders import batches, to_tensors
+from disanat.training.memory_guard import memory_runs_out, next_smaller
 from disanat.training.progress import EpochRecord, draw_progress, log_line
 from disanat.training.splits import Split
 
@@ -169,7 +170,7 @@ def train_networks(
         cases, split.train, plans, configuration, settings.seed + 1000 * first, settings.workers
     )
     validation = _validation_batches(cases, split.watched, plans, configuration, trainer.device)
-    smaller = _smaller(plans, configuration)
+    smaller = next_smaller(plans, configuration)
     _try_one_step(trainer, next(source), smaller)
     bar = tqdm(
         total=trainer.epochs * trainer.steps,
@@ -214,23 +215,10 @@ def _validation_batches(
 
 def _try_one_step(trainer: _Trainer, batch: dict[str, np.ndarray], smaller: str) -> None:
     """A whole step on a real batch, but for the update: if memory runs out, then before epoch 1."""
-    with _memory_runs_out(smaller):
+    with memory_runs_out(smaller):
         losses = trainer.method.losses(to_tensors(batch, trainer.device))
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         trainer.optimiser.zero_grad(set_to_none=True)
-
-
-@contextmanager
-def _memory_runs_out(sentence: str) -> Iterator[None]:
-    """Turn torch's ways of saying that memory ran out, on a GPU and on a CPU, into a sentence."""
-    try:
-        yield
-    except torch.OutOfMemoryError as cause:
-        raise PlanError(sentence) from cause
-    except RuntimeError as cause:
-        if "can't allocate memory" not in str(cause):
-            raise
-        raise PlanError(sentence) from cause
 
 
 def _epoch(
@@ -248,7 +236,7 @@ def _epoch(
         asked = time.monotonic()
         batch = to_tensors(_next(source), trainer.device)
         waited += time.monotonic() - asked
-        with _memory_runs_out(smaller):
+        with memory_runs_out(smaller):
             losses = trainer.step(batch)
         for name, value in losses.items():
             sums.setdefault(name, []).append(value)
@@ -282,22 +270,3 @@ def _next(source: Any) -> dict[str, np.ndarray]:
             "own message stands above): train with -np 0 to render in the main process."
         ) from cause
     return batch
-
-
-def _smaller(plans: Plans, configuration: Configuration) -> str:
-    """What to say when memory runs out: the next rung of the ladder."""
-    names = [configuration.name, *(rung.name for rung in plans.ladder)]
-    rest = (
-        names[names.index(configuration.name, 1) + 1 :]
-        if configuration.name in names[1:]
-        else (names[1:] if configuration.name == plans.recommended else [])
-    )
-    remedy = (
-        f"train the next smaller plan with disanat_train -d {plans.dataset} -c {rest[0]}"
-        if rest
-        else "plan again with a smaller --gpu_memory_gb"
-    )
-    return (
-        f"Configuration {configuration.name} of {plans.dataset} does not fit the free memory: "
-        f"{remedy}."
-    )

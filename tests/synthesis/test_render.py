@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from disanat.plans import Augmentation
 from disanat.synthesis.lesions import Compartment, Lesion
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, render
 from disanat.tissues import THREE_CLASSES
@@ -30,7 +31,7 @@ def look(brain: Any, seed: int, lesion: Lesion | None = None, **how: Any) -> Loo
     real, labels = standardised(brain), how.pop("labels", brain.labels)
     chosen = np.flatnonzero(labels)[::5]
     sample = CaseSample(real.ravel()[chosen], labels.ravel()[chosen])
-    how = {"skull": False, "contrast": "any"} | how
+    how = {"skull": False, "augmentation": Augmentation(), "contrast": "any"} | how
     rng = np.random.default_rng(seed)
     return render(rng, labels, real, sample, lesion, THREE_CLASSES, SPACING, **how)
 
