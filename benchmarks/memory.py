@@ -63,9 +63,23 @@ def plan_for(wanted: Wanted) -> Plans:
     """A plan for 80 brains of an adult's size, with label maps."""
     s, p, l_ = (round(edge / wanted.mm) for edge in BRAIN_MM)
     shape, spacing = (s, p, l_), (wanted.mm,) * 3
-    numbers, levels = (0,), ((0.0,) * 5,)
     case = CaseFingerprint(
-        "c", numbers, spacing, shape, shape, "LPS", False, (0.0,), 1400.0, levels, (1,)
+        case="c",
+        channels=(0,),
+        spacing=spacing,
+        shape=shape,
+        shape_after_crop=shape,
+        orientation="LPS",
+        skull_stripped=False,
+        background=(0.0,),
+        brain_volume_ml=1400.0,
+        intensity_percentiles=((0.0,) * 5,),
+        prior_labels=(1,),
+        noise=(0.0,),
+        bias=(0.0,),
+        resolution=(spacing,),
+        slice_thickness=wanted.mm,
+        content="",
     )
     found = Fingerprint("Dataset001_Sizes", ("T1",), (case,) * 80, spacing, shape, False, True)
     names = ("2d",) if wanted.dimension == 2 else ("3d_fullres",)
