@@ -22,7 +22,7 @@ from disanat.plans import Plans
 from planning.aggregate import aggregate
 from planning.explain import explain
 from planning.fingerprint import examine_dataset
-from planning.planner import plan
+from planning.planner import Overrides, plan
 from steps import ROOT, commit
 
 PAGE = "documentation/how_it_plans.md"
@@ -80,6 +80,7 @@ def plan_set(source: Path, convert: Callable[[Path, Home], Path]) -> tuple[Plans
             device="cuda",
             memory_gb=MEMORY_GB,
             configurations=CONFIGURATIONS,
+            overrides=Overrides(memory_given=True),
         )
     return plans, len(cases)
 
