@@ -13,7 +13,7 @@ import copy
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +160,8 @@ def train(data: Path, steps: int, seed: int) -> None:
                 "step %d held-out Dice: median %.4f mean %.4f min %.4f",
                 step, np.median(scores), scores.mean(), scores.min(),
             )  # fmt: skip
-            BrainExtractor(description, smoothed.state_dict()).save(HOME / "latest.pt")
+            reached = replace(description, trained_steps=step)
+            BrainExtractor(reached, smoothed.state_dict()).save(HOME / "latest.pt")
     BrainExtractor(description, smoothed.state_dict()).save(WEIGHTS)
     log.info("written: %s", WEIGHTS)
 
