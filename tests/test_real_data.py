@@ -10,7 +10,12 @@ import pytest
 import SimpleITK as sitk
 
 from disanat.io.images import read_labels, read_scan
-from disanat.preprocessing.brain_mask import stripped_background, stripped_brain_mask
+from disanat.preprocessing.brain_extractor import extract_brain
+from disanat.preprocessing.brain_mask import (
+    close_mask,
+    stripped_background,
+    stripped_brain_mask,
+)
 
 
 def one(folder: Path, pattern: str) -> Path:
@@ -56,6 +61,15 @@ def test_ixi_is_brought_from_psr_to_anatomical_axes(real_data: Path) -> None:
     assert centre(35)[0] < ventricles[0] - 10
     assert centre(38, 39)[1] > cerebrum[1] + 5
     assert centre(52)[2] > centre(51)[2] + 4
+
+
+@pytest.mark.parametrize("case", ["IXI013", "IXI048"])
+def test_the_extractor_finds_the_brain_of_raw_heads(real_data: Path, case: str) -> None:
+    scan = read_scan(one(real_data / "ixi_t1_2mm", f"t1/{case}*"))
+    labels = read_labels(one(real_data / "ixi_t1_2mm", f"dlmuse/{case}*")).array
+    truth = close_mask(labels > 0, scan.spacing, 6.0)
+    mask = extract_brain(scan.array, scan.spacing)
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.93
 
 
 def test_a_real_case_with_a_tiny_model(
