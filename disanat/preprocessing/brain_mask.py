@@ -8,6 +8,7 @@ from acvl_utils.morphology.morphology_helper import remove_all_but_largest_compo
 from scipy import ndimage
 
 from disanat.anatomy.atlas_brain import atlas_brain_mask
+from disanat.preprocessing.brain_extractor import shipped_extractor
 
 __all__ = [
     "close_mask",
@@ -91,7 +92,8 @@ def healthy_brain_mask(
     """The brain of a healthy training scan, by the best means there is.
 
     From its label map (all labelled voxels, closed by 6 mm) where it has one; from the constant
-    background where it is stripped; by registration of the atlas otherwise.
+    background where it is stripped; otherwise by the extractor, and by registration of the atlas
+    where what that finds cannot be a brain.
 
     Args:
         array: shape (S, P, L).
@@ -106,4 +108,5 @@ def healthy_brain_mask(
     background = stripped_background(array, spacing)
     if background is not None:
         return stripped_brain_mask(array, background)
-    return atlas_brain_mask(array, spacing)
+    found = shipped_extractor().extract(array, spacing)
+    return found.mask if found.plausible else atlas_brain_mask(array, spacing)

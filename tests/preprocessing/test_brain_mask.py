@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from disanat.preprocessing import brain_mask
+from disanat.preprocessing.brain_extractor import BrainExtractor, ExtractedBrain
 from disanat.preprocessing.brain_mask import (
     close_mask,
     healthy_brain_mask,
@@ -91,3 +94,19 @@ def test_a_head_in_black_air_is_not_stripped() -> None:
     assert np.mean(head == 0) > 0.5
     assert stripped_background(head, (4.0, 4.0, 4.0)) is None
     assert stripped_background(head, (2.0, 2.0, 2.0)) == 0.0
+
+
+def test_a_whole_head_is_left_to_the_extractor_while_it_finds_a_brain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    head = np.abs(rng.normal(0, 5, (50, 50, 50))).astype(np.float32)
+    head[8:42, 8:42, 8:42] += 100
+    ball = np.zeros(head.shape, bool)
+    ball[15:35, 15:35, 15:35] = True
+    found = ExtractedBrain(ball, 1300.0)
+    monkeypatch.setattr(BrainExtractor, "extract", lambda *_: found)
+    monkeypatch.setattr(brain_mask, "atlas_brain_mask", lambda *_: ~ball)
+    np.testing.assert_array_equal(healthy_brain_mask(head, SPACING, None), ball)
+    found = replace(found, volume_ml=80.0)
+    np.testing.assert_array_equal(healthy_brain_mask(head, SPACING, None), ~ball)
