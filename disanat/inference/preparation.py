@@ -123,6 +123,11 @@ def _brain_of_head(
     votes = []
     for scan in scans.values():
         head = head_mask(scan.array) & around
+        if not head.any():
+            log.warning(
+                "%s: the air is brighter than the head, taking the atlas' brain.", scan.path
+            )
+            return atlas
         standard = intensity_scale(scan.array[head]).standardise(scan.array, head)
         vote = head_to_brain(resample(standard, shape))
         if vote is None:
