@@ -120,8 +120,12 @@ def validate(network: nn.Module, examples: list[Example]) -> np.ndarray:
     return np.array(scores)
 
 
-def train(data: Path, steps: int, seed: int) -> None:
-    """Train on rendered heads; the running mean of the weights is kept."""
+def train(data: Path, steps: int, seed: int, start_from: Path | None = None) -> None:
+    """Train on rendered heads; the running mean of the weights is kept.
+
+    `start_from` is what an interrupted training saved last: its schedule goes on, with other
+    draws and a fresh optimiser.
+    """
     paths = sorted((data / "synthseg_label_maps").glob("*.nii.gz"))
     heads = [head_map(path) for path in paths]
     fixed = np.random.default_rng(seed + 1)
@@ -129,16 +133,22 @@ def train(data: Path, steps: int, seed: int) -> None:
     examples = [example(fixed, held_out[i % HELD_OUT]) for i in range(VALIDATION_HEADS)]
     log.info("%d label maps, %d of them held out", len(heads), HELD_OUT)
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    done, weights = 0, None
+    if start_from is not None:
+        earlier = BrainExtractor.load(start_from)
+        done, weights = earlier.description.trained_steps, earlier.network.state_dict()
+    rng = np.random.default_rng((seed, done))
     description = ExtractorDescription(
         SPACING_MM, FEATURES, steps, f"{len(heads) - HELD_OUT} SynthSeg label maps"
     )
     network = description.build().to(memory_format=torch.channels_last_3d)  # faster on CPUs
+    if weights is not None:
+        network.load_state_dict(weights)
     smoothed = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-3)
     start, recent = time.monotonic(), []
-    for step in range(1, steps + 1):
-        rate = min(step / WARM_UP, 0.5 + 0.5 * np.cos(np.pi * step / (steps + 1)))
+    for step in range(done + 1, steps + 1):
+        rate = min((step - done) / WARM_UP, 0.5 + 0.5 * np.cos(np.pi * step / (steps + 1)))
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * float(rate)
         drawn = example(rng, heads[rng.integers(len(heads) - HELD_OUT)])
         loss = loss_of(network(drawn.image), drawn.target, drawn.seen)
@@ -152,7 +162,7 @@ def train(data: Path, steps: int, seed: int) -> None:
                 mean.lerp_(new, 1 - keep)
         recent.append(loss.item())
         if step % 25 == 0:
-            per_step = (time.monotonic() - start) / step
+            per_step = (time.monotonic() - start) / (step - done)
             log.info("step %d loss %.3f, %.2f s a step", step, np.mean(recent[-25:]), per_step)
         if step % VALIDATE_EVERY == 0 or step == steps:
             scores = validate(smoothed, examples)
@@ -169,8 +179,9 @@ def train(data: Path, steps: int, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("step", choices=("train", "measure"))
-    parser.add_argument("--steps", type=int, default=3000, help="training steps, one head each")
+    parser.add_argument("--steps", type=int, default=2600, help="training steps, one head each")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start_from", type=Path, help="go on from an interrupted training's file")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data")
@@ -178,7 +189,7 @@ def main() -> None:
         parser.error(f"{data} is not there: set DISANAT_TEST_DATA to the folder of real scans.")
     if args.step == "train":
         HOME.mkdir(parents=True, exist_ok=True)
-        train(data, args.steps, args.seed)
+        train(data, args.steps, args.seed, args.start_from)
     else:
         measure(data)
 
