@@ -16,14 +16,11 @@ from typing import Literal
 from disanat.plans import Configuration, NetworkPlan
 
 __all__ = [
-    "Cost",
-    "decoder_cost",
     "default_memory",
     "estimate_gb",
     "kept_elements",
     "parameters",
     "runtime_gb",
-    "unet_cost",
 ]
 
 GB = 1024**3
@@ -45,7 +42,7 @@ _SINGLE_MAPS = 14
 
 
 @dataclass(frozen=True)
-class Cost:
+class _Cost:
     """Of one network and one sample: numbers of elements, not bytes."""
 
     activations: int
@@ -54,7 +51,7 @@ class Cost:
     parameters: int
 
 
-def unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]) -> Cost:
+def _unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]) -> _Cost:
     """What a PlainConvUNet keeps: two convolutions a stage down, one a stage up.
 
     A convolution block (convolution, instance norm, LeakyReLU in place) keeps the outputs of the
@@ -81,16 +78,16 @@ def unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]
         parameters += prod(plan.kernel_sizes[stage]) * 2 * features * features + 3 * features
         parameters += (features + 1) * outputs
         largest = max(largest, 2 * features * voxels)
-    return Cost(activations + inputs * prod(patch), largest, parameters)
+    return _Cost(activations + inputs * prod(patch), largest, parameters)
 
 
-def decoder_cost(features: int, classes: int, patch: Sequence[int]) -> Cost:
+def _decoder_cost(features: int, classes: int, patch: Sequence[int]) -> _Cost:
     """What the image decoder keeps: what goes in, two hidden layers, each before and after FiLM."""
     voxels, kernel = prod(patch), 3 ** len(patch)
-    parameters = kernel * ((classes + 2) * features + features * features + features)
-    return Cost(
-        (classes + 2 + 4 * features) * voxels, features * voxels, parameters + 64 * features
-    )
+    painting = kernel * ((classes + 2) * features + features * features + features)
+    film = 64 * (classes + 1) + 4 * features * (64 + 1)
+    kept = (classes + 2 + 4 * features) * voxels
+    return _Cost(kept, features * voxels, painting + 2 * features + 1 + film)
 
 
 def kept_elements(configuration: Configuration, classes: int) -> int:
@@ -101,20 +98,21 @@ def kept_elements(configuration: Configuration, classes: int) -> int:
     return configuration.batch_size * (kept + around)
 
 
-def _costs(configuration: Configuration, classes: int) -> tuple[Cost, Cost, Cost]:
+def _costs(configuration: Configuration, classes: int) -> tuple[_Cost, _Cost, _Cost]:
     """Of encoder, restoration network and decoder."""
     patch, maps = configuration.patch_size, classes + 1
     slices = 2 * configuration.context_slices + 1 if configuration.dimension == 2 else 1
     return (
-        unet_cost(configuration.encoder, slices, maps + 1, patch),
-        unet_cost(configuration.restorer, maps, maps, patch),
-        decoder_cost(configuration.decoder_features, classes, patch),
+        _unet_cost(configuration.encoder, slices, maps + 1, patch),
+        _unet_cost(configuration.restorer, maps, maps, patch),
+        _decoder_cost(configuration.decoder_features, classes, patch),
     )
 
 
 def parameters(configuration: Configuration, classes: int) -> int:
     """Weights of all networks together."""
-    return sum(cost.parameters for cost in _costs(configuration, classes))
+    direct = (classes + 1) ** 2  # the restoration network's path from edges to classes
+    return direct + sum(cost.parameters for cost in _costs(configuration, classes))
 
 
 def runtime_gb(device: str) -> float:

@@ -273,6 +273,9 @@ def ladder(frame: Frame, sizes: Sizes) -> tuple[Configuration, ...]:
         smaller = smaller or _half_batch(sizes)
         if smaller is None:
             break
+        rung = configure(frame, smaller, f"{frame.name}_rung{number}")
+        if rung.estimated_memory_gb >= configure(frame, sizes).estimated_memory_gb:
+            break  # for tiny brains a smaller plan saves nothing
         sizes = smaller
-        rungs.append(configure(frame, sizes, f"{frame.name}_rung{number}"))
+        rungs.append(rung)
     return tuple(rungs)

@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from disanat.io.images import read_labels, read_scan
-from disanat.plans import Plans, load_json
-
 ALL = ("phi", "anatomy", "edges")
 ENDINGS = ("", "_anomaly", "_brainmask", "_0000_phi", "_anatomy", "_edges")
 
@@ -300,49 +297,3 @@ def test_training_without_a_plan_is_refused(
     assert miniature.run("train", *home_flags(tmp_path)) == 2
     one_sentence(capsys, "No dataset has been planned yet", "disanat_plan_and_preprocess")
     assert names(tmp_path) == set()
-
-
-def test_resuming_goes_on_after_the_last_finished_epoch(
-    miniature: Any, planned_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    logs = {}
-    for name, runs in {"once": [(2,)], "twice": [(1,), (2, "--resume")]}.items():
-        home = tmp_path / name
-        shutil.copytree(planned_home, home)
-        miniature.shrink(home, 3)
-        for epochs in runs:
-            flags = ("-d", "5", "-np", 0, "--epochs", *epochs, *home_flags(home))
-            with caplog.at_level("INFO"):
-                assert miniature.run("train", *flags) == 0
-        folder = home / "results" / "Dataset005_Mini" / "dal__2d" / "fold_0"
-        logs[name] = (folder / "training_log.txt").read_text().splitlines()
-        assert json.loads((folder / "model.json").read_text())["facts"]["epochs"] == 2
-    assert "Going on after epoch 1." in caplog.messages
-    assert [line.split(" | ")[0] for line in logs["once"]] == ["epoch 1/2", "epoch 2/2"]
-    assert [line.split(" | ")[0] for line in logs["twice"]] == ["epoch 1/1", "epoch 2/2"]
-    # The learning rate's course depends on the number of epochs, so the losses only resemble.
-    first = [float(lines[0].split(" | ")[1].split()[1]) for lines in logs.values()]
-    assert first[0] == pytest.approx(first[1], rel=0.02)
-
-
-def test_blocks_in_3d_with_a_worker_process(
-    miniature: Any, planned_home: Path, tmp_path: Path, flair: dict[str, Any]
-) -> None:
-    home = tmp_path / "home"
-    shutil.copytree(planned_home, home)
-    assert miniature.run("plan", "-d", "5", "--home", home, "-np", 0, "-c", "3d_fullres") == 0
-    plans = load_json(home / "preprocessed" / "Dataset005_Mini" / "plans.json", Plans)
-    assert plans.configuration("3d_fullres").dimension == 3
-    assert set(plans.configurations) == {"2d", "3d_fullres"}
-    miniature.shrink(home, 2)
-    flags = ("-d", "5", "-c", "3d_fullres", "--epochs", 1, "-np", 1, *home_flags(home))
-    assert miniature.run("train", *flags) == 0
-    miniature.write(tmp_path / "one.nii.gz", flair["a"].image, orientation="RPS")
-    put = ("-i", tmp_path / "one.nii.gz", "-o", tmp_path / "out", "--home", home)
-    assert miniature.run("predict", *put) == 0
-    assert table(tmp_path / "out")["one"]["status"] == "ok"
-    anomaly = read_scan(tmp_path / "out" / "one_anomaly.nii.gz")
-    brain = read_labels(tmp_path / "out" / "one_brainmask.nii.gz").array > 0
-    assert anomaly.geometry.orientation == "RPS"
-    np.testing.assert_array_equal(anomaly.array[~brain], 0)
-    assert np.isfinite(anomaly.array).all() and anomaly.array[brain].std() > 0

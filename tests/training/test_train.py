@@ -1,0 +1,77 @@
+"""Trainings from the command: resumed, in 3D, with a worker process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disanat.io.images import read_labels, read_scan
+from disanat.plans import Plans, load_json
+
+
+def test_resuming_goes_on_after_the_last_finished_epoch(
+    miniature: Any, planned_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = {}
+    for name, runs in {"once": [(2,)], "twice": [(1,), (2, "--resume")]}.items():
+        home = tmp_path / name
+        shutil.copytree(planned_home, home)
+        miniature.shrink(home, 3)
+        for epochs in runs:
+            flags = ("-d", "5", "-np", 0, "--epochs", *epochs, "--home", home, "--device", "cpu")
+            with caplog.at_level("INFO"):
+                assert miniature.run("train", *flags) == 0
+        folder = home / "results" / "Dataset005_Mini" / "dal__2d" / "fold_0"
+        logs[name] = (folder / "training_log.txt").read_text().splitlines()
+        assert json.loads((folder / "model.json").read_text())["facts"]["epochs"] == 2
+    assert "Going on after epoch 1." in caplog.messages
+    assert [line.split(" | ")[0] for line in logs["once"]] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split(" | ")[0] for line in logs["twice"]] == ["epoch 1/1", "epoch 2/2"]
+    # The learning rate's course depends on the number of epochs, so the losses only resemble.
+    first = [float(lines[0].split(" | ")[1].split()[1]) for lines in logs.values()]
+    assert first[0] == pytest.approx(first[1], rel=0.02)
+
+
+def test_blocks_in_3d_with_a_worker_process(
+    miniature: Any, planned_home: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    assert miniature.run("plan", "-d", "5", "--home", home, "-np", 0, "-c", "3d_fullres") == 0
+    plans = load_json(home / "preprocessed" / "Dataset005_Mini" / "plans.json", Plans)
+    assert plans.configuration("3d_fullres").dimension == 3
+    assert set(plans.configurations) == {"2d", "3d_fullres"}
+    miniature.shrink(home, 2)
+    flags = (
+        "-d",
+        "5",
+        "-c",
+        "3d_fullres",
+        "--epochs",
+        1,
+        "-np",
+        1,
+        "--home",
+        home,
+        "--device",
+        "cpu",
+    )
+    assert miniature.run("train", *flags) == 0
+    miniature.write(
+        tmp_path / "one.nii.gz", miniature.brain(100, "flair", lesion=True).image, orientation="RPS"
+    )
+    put = ("-i", tmp_path / "one.nii.gz", "-o", tmp_path / "out", "--home", home)
+    assert miniature.run("predict", *put) == 0
+    with open(tmp_path / "out" / "predictions.csv", encoding="utf-8") as handle:
+        assert next(csv.DictReader(handle))["status"] == "ok"
+    anomaly = read_scan(tmp_path / "out" / "one_anomaly.nii.gz")
+    brain = read_labels(tmp_path / "out" / "one_brainmask.nii.gz").array > 0
+    assert anomaly.geometry.orientation == "RPS"
+    np.testing.assert_array_equal(anomaly.array[~brain], 0)
+    assert np.isfinite(anomaly.array).all() and anomaly.array[brain].std() > 0
