@@ -25,16 +25,18 @@ __all__ = [
     "Decision",
     "Fingerprint",
     "NetworkPlan",
+    "NumberFormat",
     "Plans",
     "load_json",
     "save_json",
 ]
 
 FINGERPRINT_SCHEMA = 2
-PLANS_SCHEMA = 1
+PLANS_SCHEMA = 2
 AXES = ("S", "P", "L")
 Triple = tuple[float, float, float]
 IntTriple = tuple[int, int, int]
+NumberFormat = Literal["float32", "bfloat16"]
 T = TypeVar("T")
 
 _converter = cattrs.Converter(forbid_extra_keys=True)
@@ -153,6 +155,7 @@ class Configuration:
     batch_size: int
     encoder: NetworkPlan
     restorer: NetworkPlan
+    comparator: NetworkPlan
     decoder_features: int
     edge_mm: float
     epochs: int
@@ -185,6 +188,8 @@ class Plans:
     skull_stripped: bool
     device: Literal["cpu", "cuda"]
     memory_gb: float
+    number_format: NumberFormat
+    """What the networks calculate in during training; weights are kept in float32."""
     configurations: dict[str, Configuration]
     recommended: str
     ladder: tuple[Configuration, ...] = ()

@@ -12,7 +12,14 @@ from disanat.cli.common import USER_ERROR, run_command
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
-from disanat.plans import CaseFingerprint, Fingerprint, Plans, load_json, save_json
+from disanat.plans import (
+    CaseFingerprint,
+    Fingerprint,
+    NumberFormat,
+    Plans,
+    load_json,
+    save_json,
+)
 from planning.arguments import build_parser, default_processes
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
@@ -109,6 +116,7 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         raw.label_mapping,
         device=device,
         memory_gb=memory,
+        number_format=_number_format(device),
         configurations=names,
         overrides=replace(settings.overrides, memory_given=given),
         name=settings.plans_name,
@@ -123,6 +131,13 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
 
 def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
     return ("cuda", gpu_memory_gb) if gpu_memory_gb is not None else default_memory()
+
+
+def _number_format(device: Device) -> NumberFormat:
+    """Every GPU of recent years has bfloat16; of this machine's CPU we ask."""
+    from disanat.networks.precision import native_format  # only here: torch is slow
+
+    return "bfloat16" if device == "cuda" else native_format(device)
 
 
 def _measured(source: Path) -> tuple[CaseFingerprint, ...]:

@@ -1,7 +1,8 @@
 """How much memory a training needs, by arithmetic alone, and how much this machine has.
 
 Nothing is allocated: the sizes of all tensors that the backward pass must keep follow from the
-topology. Everything is counted in float32; mixed precision needs less.
+topology. In bfloat16 the networks' own maps take half the bytes, but autograd also keeps a copy of
+each weight in that format; everything around the networks stays in float32.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from math import prod
 from pathlib import Path
 from typing import Literal
 
-from disanat.plans import Configuration, NetworkPlan
+from disanat.plans import Configuration, NetworkPlan, NumberFormat
 
 __all__ = [
     "default_memory",
     "estimate_gb",
-    "kept_elements",
+    "kept_bytes",
     "parameters",
     "runtime_gb",
 ]
@@ -90,22 +91,29 @@ def _decoder_cost(features: int, classes: int, patch: Sequence[int]) -> _Cost:
     return _Cost(kept, features * voxels, painting + 2 * features + 1 + film)
 
 
-def kept_elements(configuration: Configuration, classes: int) -> int:
-    """Float32 elements that autograd keeps for one training step of all networks together."""
-    patch = configuration.patch_size
-    around = (_MAPS_PER_CLASS * (classes + 1) + _SINGLE_MAPS) * prod(patch)
-    kept = sum(cost.activations for cost in _costs(configuration, classes))
-    return configuration.batch_size * (kept + around)
+def kept_bytes(configuration: Configuration, classes: int, number_format: NumberFormat) -> int:
+    """Bytes that autograd keeps for one training step of all networks together."""
+    patch, maps = configuration.patch_size, classes + 1
+    around = (_MAPS_PER_CLASS * maps + _SINGLE_MAPS) * prod(patch)
+    costs = _costs(configuration, classes)
+    kept = configuration.batch_size * sum(cost.activations for cost in costs)
+    if number_format == "bfloat16":
+        twice = configuration.batch_size * 2 * maps * prod(patch)  # anatomies, once more as input
+        inside = 2 * (kept + twice + sum(cost.parameters for cost in costs))
+    else:
+        inside = _BYTES * kept
+    return inside + _BYTES * configuration.batch_size * around
 
 
-def _costs(configuration: Configuration, classes: int) -> tuple[_Cost, _Cost, _Cost]:
-    """Of encoder, restoration network and decoder."""
+def _costs(configuration: Configuration, classes: int) -> tuple[_Cost, ...]:
+    """Of encoder, restoration network, decoder and comparator."""
     patch, maps = configuration.patch_size, classes + 1
     slices = 2 * configuration.context_slices + 1 if configuration.dimension == 2 else 1
     return (
         _unet_cost(configuration.encoder, slices, maps + 1, patch),
         _unet_cost(configuration.restorer, maps, maps, patch),
         _decoder_cost(configuration.decoder_features, classes, patch),
+        _unet_cost(configuration.comparator, slices + 1 + 2 * maps, 1, patch),
     )
 
 
@@ -120,20 +128,24 @@ def runtime_gb(device: str) -> float:
     return _RUNTIME_GB[device]
 
 
-def estimate_gb(configuration: Configuration, classes: int, device: str) -> float:
+def estimate_gb(
+    configuration: Configuration, classes: int, device: str, number_format: NumberFormat
+) -> float:
     """Memory in GB for one training step of all networks together, and for what surrounds it.
 
     Args:
         configuration: its `estimated_memory_gb` is not looked at.
         classes: tissue classes without background.
         device: `cpu` or `cuda`.
+        number_format: what the networks calculate in.
     """
     costs = _costs(configuration, classes)
-    kept = kept_elements(configuration, classes)
+    kept = kept_bytes(configuration, classes, number_format)
     largest = max(cost.largest for cost in costs)
-    workspace = configuration.batch_size * _WORKSPACE_TENSORS * largest
-    weights = _COPIES_OF_WEIGHTS * parameters(configuration, classes)
-    return runtime_gb(device) + _ALLOCATOR * _BYTES * (kept + workspace + weights) / GB
+    each = 2 if number_format == "bfloat16" else _BYTES
+    workspace = each * configuration.batch_size * _WORKSPACE_TENSORS * largest
+    weights = _BYTES * _COPIES_OF_WEIGHTS * parameters(configuration, classes)
+    return runtime_gb(device) + _ALLOCATOR * (kept + workspace + weights) / GB
 
 
 def default_memory() -> tuple[Literal["cpu", "cuda"], float]:

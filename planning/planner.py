@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
-from disanat.plans import AXES, Configuration, Decision, Fingerprint, Plans, Triple
+from disanat.plans import (
+    AXES,
+    Configuration,
+    Decision,
+    Fingerprint,
+    NumberFormat,
+    Plans,
+    Triple,
+)
 from disanat.tissues import THREE_CLASSES, TissueClass
 from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
@@ -63,6 +71,7 @@ def plan(
     *,
     device: Device,
     memory_gb: float,
+    number_format: NumberFormat = "float32",
     configurations: Sequence[str] = ("2d",),
     overrides: Overrides | None = None,
     name: str = "",
@@ -74,6 +83,7 @@ def plan(
         label_mapping: class name -> numbers of its label maps; empty without any.
         device: what the training runs on.
         memory_gb: its memory.
+        number_format: what the networks calculate in on this device.
         configurations: of `CONFIGURATIONS`; the first planned one is recommended, but 2d before
             all others.
         overrides: what the user has decided himself; kept in the plan.
@@ -89,7 +99,7 @@ def plan(
     scheme, mapping, about_classes = _classes(fingerprint, label_mapping)
     spacing, about_spacing = _spacing(fingerprint, overrides)
     decisions = [
-        about_device(device, memory_gb, overrides.memory_given),
+        about_device(device, memory_gb, number_format, overrides.memory_given),
         about_classes,
         about_skull(fingerprint),
         about_spacing,
@@ -100,7 +110,9 @@ def plan(
     rungs: tuple[Configuration, ...] = ()
     recommended = "2d" if "2d" in configurations else configurations[0]
     for kind in dict.fromkeys(configurations):
-        frame, reasons = _frame(kind, fingerprint, spacing, len(scheme), device, memory_gb)
+        frame, reasons = _frame(
+            kind, fingerprint, spacing, len(scheme), device, number_format, memory_gb
+        )
         augmentation, about = plan_augmentation(fingerprint, frame.spacing)
         frame = replace(_overridden(frame, overrides), augmentation=augmentation)
         sizes = fit(frame, memory_gb)
@@ -120,6 +132,7 @@ def plan(
         skull_stripped=fingerprint.skull_stripped,
         device=device,
         memory_gb=memory_gb,
+        number_format=number_format,
         configurations=planned,
         recommended=recommended,
         ladder=rungs,
@@ -190,11 +203,14 @@ def _frame(
     spacing: Triple,
     classes: int,
     device: Device,
+    number_format: NumberFormat,
     memory_gb: float,
 ) -> tuple[Frame, list[Decision]]:
     crop, cases = median_crop(fingerprint, spacing), len(fingerprint.cases)
     if name != "2d":
-        full = Frame("3d_fullres", 3, spacing, "S", 0, crop, cases, classes, device)
+        full = Frame(
+            "3d_fullres", 3, spacing, "S", 0, crop, cases, classes, device, number_format
+        )
         coarse, why = lowres_spacing(full, memory_gb)
         if name == "3d_fullres":
             return full, [Decision("3d_lowres", "would pay" if coarse else "not needed", why)]
@@ -210,4 +226,5 @@ def _frame(
         Decision("2d: slices across", axis, why_axis),
         Decision("2d: neighbouring slices on each side", str(context), why_context),
     ]
-    return Frame(name, 2, spacing, axis, context, crop, cases, classes, device), decisions
+    frame = Frame(name, 2, spacing, axis, context, crop, cases, classes, device, number_format)
+    return frame, decisions

@@ -29,10 +29,15 @@ __all__ = [
 ]
 
 
-def about_device(device: str, memory_gb: float, given: bool) -> Decision:
+def about_device(device: str, memory_gb: float, number_format: str, given: bool) -> Decision:
     """What the plan is for."""
-    reason = "The memory was given." if given else "This is what was found on this machine."
-    return Decision("device", f"{device}, {memory_gb:g} GB", reason)
+    found = "The memory was given" if given else "This is what was found on this machine"
+    why = (
+        "the networks' maps take half the bytes in bfloat16"
+        if number_format == "bfloat16"
+        else "it has no instructions for bfloat16"
+    )
+    return Decision("device", f"{device}, {memory_gb:g} GB, {number_format}", f"{found}; {why}.")
 
 
 def about_skull(fingerprint: Fingerprint) -> Decision:

@@ -9,8 +9,8 @@ __all__ = ["Schedule", "plan_schedule"]
 
 TRAINING_SHARE = 0.64
 """A fifth of the cases calibrates, and a fold keeps a fifth of the others for validation."""
-_PASSES = {("cpu", 2): 12, ("cuda", 2): 200, ("cpu", 3): 40, ("cuda", 3): 1000}
-_CPU_SAMPLES = {2: (9_000, 28_000), 3: (500, 3_000)}
+_PASSES = {("cpu", 2): 24, ("cuda", 2): 200, ("cpu", 3): 40, ("cuda", 3): 1000}
+_CPU_SAMPLES = {2: (9_000, 80_000), 3: (500, 3_000)}
 _GPU_STEPS = (10_000, 60_000)
 _ITERATIONS_PER_EPOCH = {"cpu": 100, "cuda": 250}
 _FEWEST_EPOCHS = 10

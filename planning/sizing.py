@@ -9,7 +9,7 @@ from math import ceil, prod
 from typing import Literal
 
 from disanat.errors import PlanError
-from disanat.plans import AXES, Augmentation, Configuration, Triple
+from disanat.plans import AXES, Augmentation, Configuration, NumberFormat, Triple
 from planning.memory import estimate_gb
 from planning.schedule import TRAINING_SHARE, Schedule, plan_schedule
 from planning.topology import Topology, network_plan, plan_topology
@@ -59,6 +59,7 @@ class Frame:
     cases: int
     classes: int
     device: Device
+    number_format: NumberFormat = "float32"
     augmentation: Augmentation = Augmentation()
     patch: tuple[int, ...] | None = None
     """Set by the user; so is the batch."""
@@ -109,6 +110,7 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
         batch_size=sizes.batch,
         encoder=network_plan(topology, sizes.features, most),
         restorer=network_plan(topology, fewer, max(fewer, most // 2)),
+        comparator=network_plan(topology, fewer, max(fewer, most // 2)),
         decoder_features=sizes.features,
         edge_mm=in_plane[1],
         epochs=schedule.epochs,
@@ -117,7 +119,7 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
         estimated_memory_gb=0.0,
         augmentation=frame.augmentation,
     )
-    memory = estimate_gb(unmeasured, frame.classes, frame.device)
+    memory = estimate_gb(unmeasured, frame.classes, frame.device, frame.number_format)
     return replace(unmeasured, estimated_memory_gb=ceil(memory * 1000) / 1000)
 
 

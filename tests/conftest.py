@@ -147,6 +147,7 @@ def shrink_plans(home: Path, iterations: int = 40) -> None:
             batch_size=2 if c.dimension == 3 else 8,
             encoder=small(c.encoder),
             restorer=small(c.restorer),
+            comparator=small(c.comparator),
             decoder_features=8,
             iterations_per_epoch=iterations,
         )

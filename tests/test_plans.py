@@ -19,12 +19,12 @@ def network() -> NetworkPlan:
 @pytest.fixture
 def plans() -> Plans:
     two = Configuration(
-        "2d", 2, (2.0, 1.0, 1.5), "S", 1, (32, 24), 4, network(), network(), 8, 3.0, 10, 5,
-        1e-3, 0.5,
+        "2d", 2, (2.0, 1.0, 1.5), "S", 1, (32, 24), 4, network(), network(), network(),
+        8, 3.0, 10, 5, 1e-3, 0.5,
     )  # fmt: skip
     return Plans(
         "Dataset005_IXI", ("T1",), ("csf", "grey", "white"), "labels", {"white": (2, 41)},
-        True, "cpu", 8.0, {"2d": two}, "2d", (replace(two, name="2d_rung1", batch_size=2),),
+        True, "cpu", 8.0, "float32", {"2d": two}, "2d", (replace(two, name="2d_rung1", batch_size=2),),
         (Decision("a", "b", "c"),),
     )  # fmt: skip
 
@@ -39,9 +39,9 @@ def test_plans_keep_their_version_when_the_fingerprint_gets_a_new_one(
 ) -> None:
     save_json(plans, tmp_path / "plans.json")
     data = json.loads((tmp_path / "plans.json").read_text())
-    assert data["schema_version"] == 1
-    (tmp_path / "plans.json").write_text(json.dumps(data | {"schema_version": 2}))
-    with pytest.raises(PlanError, match="schema version 2, but this disanat reads 1"):
+    assert data["schema_version"] == 2
+    (tmp_path / "plans.json").write_text(json.dumps(data | {"schema_version": 1}))
+    with pytest.raises(PlanError, match="schema version 1, but this disanat reads 2"):
         load_json(tmp_path / "plans.json", Plans)
 
 

@@ -25,6 +25,7 @@ def apply_to_volume(
     fill: float,
     context: bool = True,
     mirror: bool = True,
+    beside: Tensor | None = None,
 ) -> Tensor:
     """Run a network over a volume and assemble its output.
 
@@ -38,17 +39,20 @@ def apply_to_volume(
         fill: value beyond the volume's border.
         context: 2D, one channel: give neighbouring slices as further channels.
         mirror: average with the result of the volume mirrored left to right.
+        beside: further channels, (any number, S, P, L), given without neighbouring slices.
 
     Returns:
         Tensor of shape (channels_out, S, P, L).
     """
     if configuration.dimension == 3:
-        result = _tiled(network, volume, configuration.patch_size, fill)
+        whole = volume if beside is None else torch.cat([volume, beside])
+        result = _tiled(network, whole, configuration.patch_size, fill)
     else:
-        result = _slicewise(network, volume, configuration, fill, context)
+        result = _slicewise(network, volume, configuration, fill, context, beside)
     if not mirror:
         return result
-    flipped = apply_to_volume(network, volume.flip(3), configuration, fill, context, False)
+    other = None if beside is None else beside.flip(3)
+    flipped = apply_to_volume(network, volume.flip(3), configuration, fill, context, False, other)
     return (result + flipped.flip(3)) / 2
 
 
@@ -57,7 +61,12 @@ def _divisor(configuration: Configuration) -> int:
 
 
 def _slicewise(
-    network: Network, volume: Tensor, configuration: Configuration, fill: float, context: bool
+    network: Network,
+    volume: Tensor,
+    configuration: Configuration,
+    fill: float,
+    context: bool,
+    beside: Tensor | None,
 ) -> Tensor:
     axis = AXES.index(configuration.slice_axis) + 1
     stack = volume.movedim(axis, 1)
@@ -66,6 +75,9 @@ def _slicewise(
     height, width = stack.shape[2:]
     padding = (0, -width % divisor, 0, -height % divisor, reach, reach)
     padded = functional.pad(stack, padding, value=fill)
+    more = None
+    if beside is not None:
+        more = functional.pad(beside.movedim(axis, 1), padding[:4], mode="replicate")
     depth = stack.shape[1]
     parts = []
     for start in range(0, depth, _SLICES_AT_ONCE):
@@ -73,6 +85,8 @@ def _slicewise(
         batch = torch.stack(
             [padded[:, i : i + 2 * reach + 1].flatten(0, 1) for i in range(start, stop)]
         )
+        if more is not None:
+            batch = torch.cat([batch, more[:, start:stop].movedim(1, 0)], 1)
         parts.append(network(batch)[:, :, :height, :width])
     return torch.cat(parts).movedim(0, 1).movedim(1, axis)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import ndimage
 
 from disanat.plans import Augmentation
 from disanat.synthesis.fields import blur, smooth_field
@@ -33,6 +34,7 @@ EXTRACEREBRAL = 101
 _EXTRA = 4
 _REAL_SHARE = 0.4
 _FREE_SHARE = 0.22
+_THICK_SHARE, _THICK_MM = 0.25, (3.0, 8.0)
 
 Contrast = Literal["any", "real", "t1", "t2", "flair", "pd", "t1_spoiled", "t1_prepared"]
 _Looks = tuple[np.ndarray, Callable[[Compartment], np.ndarray]]
@@ -92,7 +94,6 @@ def render(
     lesion: Lesion | None,
     scheme: Sequence[TissueClass],
     spacing: Sequence[float],
-    skull: bool,
     augmentation: Augmentation,
     contrast: Contrast = "any",
 ) -> Look:
@@ -106,7 +107,6 @@ def render(
         lesion: what to put in, if anything.
         scheme: tissue classes in the order of their numbers.
         spacing: voxel size in mm.
-        skull: leave everything outside the brain in the picture.
         augmentation: most noise, bias field and blur.
         contrast: a weighting to be rendered by its signal equation, `real` for the scan as it is,
             or `any`: at random among rendered, free and remapped real contrasts.
@@ -127,8 +127,10 @@ def render(
     if rng.random() < 0.3:
         least = min(0.5 * min(spacing[1:]), augmentation.blur_mm)
         image = blur(image, rng.uniform(least, augmentation.blur_mm), spacing)
-    shown = (labels > 0) if skull else _stripped(rng, brain)
-    inside = (sample.labels > 0) & (skull | (sample.labels < EXTRACEREBRAL))
+    if rng.random() < _THICK_SHARE:
+        image = _thick(image, rng.uniform(*_THICK_MM), spacing[0])
+    shown = _stripped(rng, brain)
+    inside = (sample.labels > 0) & (sample.labels < EXTRACEREBRAL)
     mean, std = _scale(whole[inside])
     std *= float(np.exp(rng.normal(0, 0.06)))
     mean += float(rng.normal(0, 0.06)) * std
@@ -154,9 +156,15 @@ def _scale(values: np.ndarray) -> tuple[float, float]:
     return float(inner.mean()), max(float(inner.std()), 1e-3)
 
 
+def _thick(image: np.ndarray, thickness_mm: float, spacing_mm: float) -> np.ndarray:
+    """What slices of this thickness, cut across the first axis, leave of an image."""
+    width = max(1, round(thickness_mm / spacing_mm))
+    return np.asarray(ndimage.uniform_filter1d(image, width, axis=0, mode="nearest"))
+
+
 def _stripped(rng: np.random.Generator, brain: np.ndarray) -> np.ndarray:
-    """The brain with a mask that is at times a little generous or mean, as real masks are."""
-    width = rng.choice((-1.0, 0.0, 0.0, 0.0, 1.0, 2.0))
+    """The brain with a mask that is at times generous or mean, as real masks are."""
+    width = rng.choice((-2.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 4.0))
     if width == 0:
         return brain
     grown = blur(brain.astype(np.float32), abs(width), (99.0, 1.0, 1.0))

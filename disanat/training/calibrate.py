@@ -112,7 +112,6 @@ def _predictions(
                 lesion,
                 method.scheme,
                 configuration.spacing,
-                False,
                 configuration.augmentation,
                 contrast,
             )

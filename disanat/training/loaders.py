@@ -33,7 +33,6 @@ __all__ = ["BlockLoader", "RenderTransform", "batches", "to_tensors"]
 log = logging.getLogger(__name__)
 
 _SAMPLE_SIZE = 6000
-_SKULL_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,6 @@ class _Source:
     """Cumulative probability of drawing each slice (the root of its brain area)."""
     extent: tuple[int, int]
     centre: tuple[float, ...]
-    has_skull: bool
     samples: tuple[CaseSample, ...]
 
 
@@ -66,7 +64,6 @@ def _source(folder: Path, name: str, axis: int) -> _Source:
         np.cumsum(areas) / areas.sum(),
         (low, high),
         centre,
-        bool((labels >= EXTRACEREBRAL).any()),
         samples,
     )
 
@@ -94,7 +91,7 @@ class BlockLoader(DataLoader):
             self.block = configuration.patch_size
 
     def generate_train_batch(self) -> dict[str, Any]:
-        data, seg, samples, skulls = [], [], [], []
+        data, seg, samples = [], [], []
         for index in np.random.choice(len(self.sources), self.pairs):
             source = self.sources[index]
             channel = np.random.randint(source.case.image.shape[0])
@@ -102,11 +99,10 @@ class BlockLoader(DataLoader):
             data.append(self._cut(source.case.image, box, channel))
             seg.append(self._cut(source.case.labels, box, None))
             samples.append(source.samples[channel])
-            skulls.append(source.has_skull)
         stacked = np.stack(data), np.stack(seg).astype(np.float32)
         if self.dimension == 3:
             stacked = stacked[0][:, None], stacked[1][:, None]
-        return {"data": stacked[0], "seg": stacked[1], "samples": samples, "skulls": skulls}
+        return {"data": stacked[0], "seg": stacked[1], "samples": samples}
 
     def _box(self, source: _Source) -> list[list[int]]:
         low, high = source.extent
@@ -149,10 +145,8 @@ class RenderTransform(AbstractTransform):
     def __call__(self, **batch: Any) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(np.random.randint(2**31))
         items = [
-            self._item(rng, batch["data"][i], batch["seg"][i], sample, has_skull)
-            for i, (sample, has_skull) in enumerate(
-                zip(batch["samples"], batch["skulls"], strict=True)
-            )
+            self._item(rng, batch["data"][i], batch["seg"][i], sample)
+            for i, sample in enumerate(batch["samples"])
         ]
         flat = [part for pair in items for part in pair]
         return {key: np.stack([part[key] for part in flat]) for key in flat[0]}
@@ -163,25 +157,15 @@ class RenderTransform(AbstractTransform):
         data: np.ndarray,
         seg: np.ndarray,
         sample: CaseSample,
-        has_skull: bool,
     ) -> list[dict[str, np.ndarray]]:
         real, labels = (data, seg) if self.dimension == 2 else (data[0], seg[0])
         labels = labels.astype(np.uint8)
         tissue = np.where(labels < EXTRACEREBRAL, labels, 0)
         lesion = draw_lesion(rng, tissue, np.isin(tissue, self.preferred), self.spacing)
         mask = np.zeros(labels.shape, bool) if lesion is None else lesion.mask
-        skull = has_skull and rng.random() < _SKULL_SHARE
         looks = [
             render(
-                rng,
-                labels,
-                real,
-                sample,
-                lesion,
-                self.scheme,
-                self.spacing,
-                skull,
-                self.augmentation,
+                rng, labels, real, sample, lesion, self.scheme, self.spacing, self.augmentation
             )
             for _ in range(2)
         ]

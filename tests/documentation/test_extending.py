@@ -53,6 +53,7 @@ def configuration(dimension: int) -> Configuration:
         batch_size=2,
         encoder=network,
         restorer=network,
+        comparator=network,
         decoder_features=4,
         edge_mm=4.0,
         epochs=1,
@@ -72,6 +73,7 @@ def plans(chosen: Configuration) -> Plans:
         skull_stripped=True,
         device="cpu",
         memory_gb=4.0,
+        number_format="float32",
         configurations={chosen.name: chosen},
         recommended=chosen.name,
     )

@@ -12,7 +12,7 @@ from disanat.plans import Configuration, NetworkPlan
 
 NETWORK = NetworkPlan((4, 8), ((1, 1), (2, 2)), ((3, 3), (3, 3)))
 FLAT = Configuration(
-    "2d", 2, (2.0, 2.0, 2.0), "S", 1, (8, 8), 2, NETWORK, NETWORK, 8, 2.0, 1, 1, 1e-3, 0.1
+    "2d", 2, (2.0, 2.0, 2.0), "S", 1, (8, 8), 2, NETWORK, NETWORK, NETWORK, 8, 2.0, 1, 1, 1e-3, 0.1
 )
 SOLID = replace(FLAT, name="3d_fullres", dimension=3, context_slices=0, patch_size=(6, 6, 6))
 
@@ -77,3 +77,20 @@ def test_mirroring_makes_the_result_symmetric(plan: Configuration) -> None:
     both = apply_to_volume(network, given, plan, 0.0, mirror=True)
     assert float(once[..., -1].mean()) == 12
     torch.testing.assert_close(both, torch.full_like(both, 6.0))
+
+
+@pytest.mark.parametrize("plan", [FLAT, SOLID])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_further_channels_stand_beside_the_volume_at_the_same_places(
+    plan: Configuration, mirror: bool
+) -> None:
+    given, more = volume(), volume(2) + 3
+    seen: list[int] = []
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(batch.shape[1])
+        return batch[:, -2:]
+
+    result = apply_to_volume(network, given, plan, -4.0, mirror=mirror, beside=more)
+    torch.testing.assert_close(result, more)
+    assert set(seen) == {(3 if plan.dimension == 2 else 1) + 2}

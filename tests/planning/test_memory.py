@@ -9,17 +9,22 @@ import pytest
 import torch
 
 from disanat.methods.dal.method import DisentangledAnatomy
-from disanat.plans import CaseFingerprint, Fingerprint, Plans
+from disanat.plans import CaseFingerprint, Fingerprint, NumberFormat, Plans
 from disanat.tissues import NUMBERINGS
 from disanat.training.footprint import random_batch, saved_bytes
-from planning.memory import GB, default_memory, kept_elements, parameters
+from planning.memory import GB, default_memory, kept_bytes, parameters
 from planning.planner import plan
 
 MAPPING = NUMBERINGS["dlmuse"]
 
 
 def plans_for(
-    device: Literal["cpu", "cuda"], memory_gb: float, dimension: int, mm: float, classes: int
+    device: Literal["cpu", "cuda"],
+    memory_gb: float,
+    dimension: int,
+    mm: float,
+    classes: int,
+    number_format: NumberFormat = "float32",
 ) -> Plans:
     """A plan for brains of 140 x 184 x 144 mm."""
     s, p, l_ = (round(edge / mm) for edge in (140, 184, 144))
@@ -43,9 +48,17 @@ def plans_for(
     )
     found = Fingerprint("D", ("T1",), (case,) * 50, (mm,) * 3, (s, p, l_), False, classes == 8)
     names = ("2d",) if dimension == 2 else ("3d_fullres",)
-    return plan(found, MAPPING, device=device, memory_gb=memory_gb, configurations=names)
+    return plan(
+        found,
+        MAPPING,
+        device=device,
+        memory_gb=memory_gb,
+        number_format=number_format,
+        configurations=names,
+    )
 
 
+@pytest.mark.parametrize("number_format", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     ("device", "memory_gb", "dimension", "mm", "classes"),
     [
@@ -58,14 +71,15 @@ def plans_for(
     ],
 )
 def test_the_estimate_is_what_autograd_keeps(
-    device: Any, memory_gb: float, dimension: int, mm: float, classes: int
+    device: Any, memory_gb: float, dimension: int, mm: float, classes: int, number_format: Any
 ) -> None:
-    plans = plans_for(device, memory_gb, dimension, mm, classes)
+    plans = plans_for(device, memory_gb, dimension, mm, classes, number_format)
     made = replace(plans.configuration(), batch_size=2)
     method = DisentangledAnatomy(plans, made)
     kept = saved_bytes(method, random_batch(method, made))
-    assert 4 * kept_elements(made, classes) == pytest.approx(kept, rel=0.05)
-    assert 4 * kept_elements(made, classes) >= 0.99 * kept
+    planned = kept_bytes(made, classes, number_format)
+    assert planned == pytest.approx(kept, rel=0.05)
+    assert planned >= 0.99 * kept
     weights = sum(p.numel() for p in method.networks().parameters())
     assert parameters(made, classes) == weights
 
@@ -81,7 +95,7 @@ def test_the_estimate_holds_for_plans_larger_than_this_machine(
     with torch.device("meta"):
         method = DisentangledAnatomy(plans, made)
     kept = saved_bytes(method, random_batch(method, made, "meta"))
-    assert 4 * kept_elements(made, 8) == pytest.approx(kept, rel=0.05)
+    assert kept_bytes(made, 8, "float32") == pytest.approx(kept, rel=0.05)
 
 
 def test_tensors_without_data_count_like_real_ones() -> None:

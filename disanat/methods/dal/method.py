@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from disanat.anatomy.edges import anatomy_edges
@@ -26,6 +27,7 @@ from disanat.methods.dal.losses import (
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
 from disanat.networks.onehot import straight_through_onehot
+from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
 from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
@@ -50,48 +52,80 @@ class DisentangledAnatomy(Method):
         self.encoder = build_unet(configuration.encoder, dimension, seen, classes + 2)
         self.restorer = EdgeRestorer(configuration.restorer, dimension, classes + 1)
         self.decoder = FilmDecoder(dimension, classes, configuration.decoder_features)
+        self.comparator = build_unet(
+            configuration.comparator, dimension, seen + 1 + 2 * (classes + 1), 1
+        )
+        self.number_format = plans.number_format
         finest = min(configuration.spacing)
         self.edge_width = max(1, round(configuration.edge_mm / (2 * finest)))
 
     def networks(self) -> nn.ModuleDict:
         return nn.ModuleDict(
-            {"encoder": self.encoder, "restorer": self.restorer, "decoder": self.decoder}
+            {
+                "encoder": self.encoder,
+                "restorer": self.restorer,
+                "decoder": self.decoder,
+                "comparator": self.comparator,
+            }
         )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        output = self.encoder(batch["image"])
-        logits, lesion = output[:, :-1], output[:, -1]
+        output = self._run(self.encoder, batch["image"])
+        logits, hint = output[:, :-1], output[:, -1]
         anatomy = straight_through_onehot(logits)
         # The restorer learns from the encoder's errors more than it shapes the encoder.
         anatomy = torch.lerp(anatomy.detach(), anatomy, _CHAIN_GRADIENT)
-        restored = self.restorer(anatomy_edges(anatomy, self.edge_width))
+        restored = self._run(self.restorer, anatomy_edges(anatomy, self.edge_width))
         # The anatomy of one contrast is painted with the imaging code of the other.
         crossed = swap_pairs(restored.softmax(1))
-        painted = self.decoder(crossed, batch["theta"], OUTSIDE)
+        painted = self._run(self.decoder, crossed, batch["theta"], OUTSIDE)
+        lesion = self._compare(batch, logits, restored)
         inside = batch["labels"] > 0
         brain = inside[:, None].to(painted.dtype)
         return {
             "anatomy": anatomy_loss(logits, batch["labels"]),
             "consistency": pair_disagreement(logits),
-            "lesion": lesion_loss(lesion, batch["lesion"], inside),
+            "hint": 0.5 * lesion_loss(hint, batch["lesion"], inside),
             "restoration": 0.5 * anatomy_loss(restored, batch["labels"]),
             "painting": 0.5 * painting_loss(painted, batch["healthy"], brain),
+            "lesion": lesion_loss(lesion, batch["lesion"], inside),
         }
 
+    def _compare(self, batch: Batch, logits: Tensor, restored: Tensor) -> Tensor:
+        """Lesion logits (batch, ...) from the scan beside its own painted healthy self.
+
+        Anatomies and painting are taken as they are: this loss does not shape what made them.
+        """
+        with torch.no_grad():
+            healthy = restored.softmax(1)
+            painted = self._run(self.decoder, healthy, batch["theta"], OUTSIDE)
+            seen = torch.cat([batch["image"], painted, logits.softmax(1), healthy], 1)
+        return self._run(self.comparator, seen)[:, 0]
+
+    def _run(self, network: nn.Module, *inputs: Tensor | float) -> Tensor:
+        """A network's output in float32, calculated in the plan's number format."""
+        device = next(network.parameters()).device
+        with calculating(self.number_format, device):
+            output: Tensor = network(*inputs)
+        return output.float()
+
     def validate(self, batch: Batch) -> dict[str, float]:
-        output = self.encoder(batch["image"])
-        logits, lesion = output[:, :-1], output[:, -1]
-        restored = self.restorer(anatomy_edges(straight_through_onehot(logits), self.edge_width))
-        painted = self.decoder(restored.softmax(1), batch["theta"], OUTSIDE)
-        brain = (batch["labels"] > 0)[:, None].to(painted.dtype)
-        found = lesion > 0
+        logits = self._run(self.encoder, batch["image"])[:, :-1]
+        edges = anatomy_edges(straight_through_onehot(logits), self.edge_width)
+        restored = self._run(self.restorer, edges)
+        painted = self._run(self.decoder, restored.softmax(1), batch["theta"], OUTSIDE)
+        inside = batch["labels"] > 0
+        brain = inside[:, None].to(painted.dtype)
+        lesion = self._compare(batch, logits, restored)
         truth = batch["lesion"] > 0.5
+        found = (lesion > 0) & inside
         overlap = 2 * float((found & truth).sum()) / max(1.0, float(found.sum() + truth.sum()))
         return {
             "error": float(painting_loss(painted, batch["healthy"], brain)),
             "dice_anatomy": _mean_dice(logits.argmax(1), batch["labels"], len(self.scheme)),
             "dice_restored": _mean_dice(restored.argmax(1), batch["labels"], len(self.scheme)),
             "dice_lesion": overlap,
+            "ap_lesion": _average_precision(lesion[inside], truth[inside]),
         }
 
     def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
@@ -107,10 +141,7 @@ class DisentangledAnatomy(Method):
         ]
         shared = torch.stack([o[:-1].log_softmax(0) for o in outputs]).mean(0)
         restored = self._restore(shared)
-        return [
-            self._channel(channel, output, shared, restored)
-            for channel, output in zip(channels, outputs, strict=True)
-        ]
+        return [self._channel(channel, shared, restored) for channel in channels]
 
     def _restore(self, log_anatomy: Tensor) -> Tensor:
         """Restored class probabilities of a volume, (classes + 1, S, P, L)."""
@@ -123,19 +154,20 @@ class DisentangledAnatomy(Method):
         return self._volume(network, onehot, 0.0, context=False).softmax(0)
 
     def _channel(
-        self, channel: PreparedChannel, output: Tensor, shared: Tensor, restored: Tensor
+        self, channel: PreparedChannel, shared: Tensor, restored: Tensor
     ) -> ChannelResult:
         observed = shared.softmax(0).cpu().numpy()
         healthy = restored.cpu().numpy()
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
         contrast = contrast_kind(imaging, self.scheme)
-        phi = self._paint(restored, imaging)
+        painted = self._paint(restored, imaging)
+        lesion = self._find(channel, painted, shared.softmax(0), restored)
         shape = channel.native.shape
         fine = np.stack([resample(q, shape) for q in (observed + healthy) / 2])
         fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
-        head = resample(output[-1].cpu().numpy(), shape)
+        phi = painted[0].cpu().numpy() + imaging.bias
         score = smooth_inside(ratio, channel.native_brain)
         labels = resample(healthy.argmax(0).astype(np.uint8), shape, order=0)
         return ChannelResult(
@@ -144,18 +176,30 @@ class DisentangledAnatomy(Method):
             contrast=contrast,
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
-            second=smooth_inside(head, channel.native_brain),
+            second=smooth_inside(resample(lesion, shape), channel.native_brain),
         )
 
-    def _paint(self, restored: Tensor, imaging: Imaging) -> np.ndarray:
+    def _paint(self, restored: Tensor, imaging: Imaging) -> Tensor:
+        """The restored anatomy in the scan's contrast, without its bias; (1, S, P, L)."""
         theta = self._tensor(imaging.median[None])
 
         def network(anatomy: Tensor) -> Tensor:
             painted: Tensor = self.decoder(anatomy, theta.expand(len(anatomy), -1), OUTSIDE)
             return painted
 
-        painted = self._volume(network, restored, 0.0, context=False, mirror=False)
-        return np.asarray(painted[0].cpu().numpy() + imaging.bias)
+        return self._volume(network, restored, 0.0, context=False, mirror=False)
+
+    def _find(
+        self, channel: PreparedChannel, painted: Tensor, observed: Tensor, restored: Tensor
+    ) -> np.ndarray:
+        """Lesion logit of a volume, (S, P, L), from the scan and its painted healthy self."""
+        image = self._tensor(channel.image[None])
+        beside = torch.cat([painted, observed, restored])
+        with torch.inference_mode():
+            logit = apply_to_volume(
+                self.comparator, image, self.configuration, OUTSIDE, beside=beside
+            )
+        return np.asarray(logit[0].cpu().numpy())
 
     def _edge_labels(self, healthy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         onehot = np.eye(len(healthy), dtype=np.float32)[healthy.argmax(0)]
@@ -194,3 +238,10 @@ def _mean_dice(named: Tensor, labels: Tensor, classes: int) -> float:
         if bool(b.any()):
             values.append(2 * float((a & b).sum()) / float(a.sum() + b.sum()))
     return float(np.mean(values)) if values else 0.0
+
+
+def _average_precision(score: Tensor, truth: Tensor) -> float:
+    """Of a batch; 0 where it holds no lesion."""
+    if not bool(truth.any()):
+        return 0.0
+    return float(average_precision_score(truth.cpu().numpy(), score.float().cpu().numpy()))
