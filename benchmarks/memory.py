@@ -22,10 +22,10 @@ from typing import Literal
 import torch
 
 from disanat.methods.dal.method import DisentangledAnatomy
-from disanat.plans import CaseFingerprint, Configuration, Fingerprint, Plans
+from disanat.plans import CaseFingerprint, Configuration, Fingerprint, NumberFormat, Plans
 from disanat.tissues import NUMBERINGS
 from disanat.training.footprint import random_batch, saved_bytes
-from planning.memory import GB, kept_elements, runtime_gb
+from planning.memory import GB, kept_bytes, runtime_gb
 from planning.planner import plan
 from steps import ROOT, commit, machine, markdown_table
 
@@ -43,6 +43,7 @@ class Wanted:
     memory_gb: float
     dimension: int
     mm: float
+    number_format: NumberFormat = "float32"
 
 
 WANTED = (
@@ -56,6 +57,9 @@ WANTED = (
     Wanted("cuda", 8, 3, 1.0),
     Wanted("cuda", 16, 3, 1.0),
     Wanted("cuda", 40, 3, 1.0),
+    Wanted("cpu", 2, 2, 2.0, "bfloat16"),
+    Wanted("cuda", 2, 2, 2.0, "bfloat16"),
+    Wanted("cuda", 2, 3, 2.0, "bfloat16"),
 )
 
 
@@ -88,13 +92,16 @@ def plan_for(wanted: Wanted) -> Plans:
         NUMBERINGS["dlmuse"],
         device=wanted.device,
         memory_gb=wanted.memory_gb,
+        number_format=wanted.number_format,
         configurations=names,
     )
 
 
 def kept_gb(plans: Plans, made: Configuration) -> tuple[float, str]:
     """What autograd keeps for one step, and how it was counted."""
-    real = kept_elements(made, len(plans.classes)) * 4 / GB <= REAL_UP_TO_GB
+    bfloat16 = plans.number_format == "bfloat16"  # which tensors without data do not know
+    planned = kept_bytes(made, len(plans.classes), plans.number_format)
+    real = bfloat16 or planned / GB <= REAL_UP_TO_GB
     device = "cpu" if real else "meta"
     with torch.device(device):
         method = DisentangledAnatomy(plans, made)
@@ -136,10 +143,11 @@ def rows() -> Iterator[dict[str, str]]:
     for wanted in WANTED:
         plans = plan_for(wanted)
         made = plans.configuration()
-        estimate = kept_elements(made, len(plans.classes)) * 4 / GB
+        estimate = kept_bytes(made, len(plans.classes), plans.number_format) / GB
         kept, how = kept_gb(plans, made)
         yield {
             "for": f"{wanted.device}, {wanted.memory_gb:g} GB",
+            "format": wanted.number_format,
             "mm": f"{wanted.mm:g}",
             "configuration": made.name,
             "patch": "x".join(map(str, made.patch_size)),

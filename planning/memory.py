@@ -22,6 +22,7 @@ __all__ = [
     "kept_bytes",
     "parameters",
     "runtime_gb",
+    "training_operations",
 ]
 
 GB = 1024**3
@@ -50,6 +51,8 @@ class _Cost:
     """Kept for the backward pass."""
     largest: int
     parameters: int
+    operations: int
+    """Multiply-adds of all convolutions, once forwards."""
 
 
 def _unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int]) -> _Cost:
@@ -58,7 +61,7 @@ def _unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int
     A convolution block (convolution, instance norm, LeakyReLU in place) keeps the outputs of the
     convolution and of the norm. Going up, the concatenation with the skip is kept too.
     """
-    activations, parameters, largest = 0, 0, 0
+    activations, parameters, largest, operations = 0, 0, 0, 0
     sizes: list[int] = []
     edge, before = tuple(patch), inputs
     for features, stride, kernel in zip(
@@ -69,6 +72,7 @@ def _unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int
         activations += 2 * plan.convs_per_stage * features * sizes[-1]
         for _ in range(plan.convs_per_stage):
             parameters += prod(kernel) * before * features + 3 * features
+            operations += prod(kernel) * before * features * sizes[-1]
             before = features
         largest = max(largest, features * sizes[-1])
     for stage in reversed(range(len(plan.features) - 1)):
@@ -78,8 +82,11 @@ def _unet_cost(plan: NetworkPlan, inputs: int, outputs: int, patch: Sequence[int
         parameters += prod(plan.strides[stage + 1]) * below * features + features
         parameters += prod(plan.kernel_sizes[stage]) * 2 * features * features + 3 * features
         parameters += (features + 1) * outputs
+        operations += below * features * voxels
+        operations += prod(plan.kernel_sizes[stage]) * 2 * features * features * voxels
         largest = max(largest, 2 * features * voxels)
-    return _Cost(activations + inputs * prod(patch), largest, parameters)
+    operations += plan.features[0] * outputs * sizes[0]
+    return _Cost(activations + inputs * prod(patch), largest, parameters, operations)
 
 
 def _decoder_cost(features: int, classes: int, patch: Sequence[int]) -> _Cost:
@@ -88,7 +95,7 @@ def _decoder_cost(features: int, classes: int, patch: Sequence[int]) -> _Cost:
     painting = kernel * ((classes + 2) * features + features * features + features)
     film = 64 * (classes + 1) + 4 * features * (64 + 1)
     kept = (classes + 2 + 4 * features) * voxels
-    return _Cost(kept, features * voxels, painting + 2 * features + 1 + film)
+    return _Cost(kept, features * voxels, painting + 2 * features + 1 + film, painting * voxels)
 
 
 def kept_bytes(configuration: Configuration, classes: int, number_format: NumberFormat) -> int:
@@ -121,6 +128,18 @@ def parameters(configuration: Configuration, classes: int) -> int:
     """Weights of all networks together."""
     direct = (classes + 1) ** 2  # the restoration network's path from edges to classes
     return direct + sum(cost.parameters for cost in _costs(configuration, classes))
+
+
+def training_operations(configuration: Configuration, classes: int) -> float:
+    """Floating-point operations of a whole training, all networks together.
+
+    A multiply-add counts as two; going backwards costs twice as much as going forwards. The
+    decoder paints a second time, forwards only, for the comparator.
+    """
+    encoder, restorer, decoder, comparator = _costs(configuration, classes)
+    trained = encoder.operations + restorer.operations + decoder.operations + comparator.operations
+    steps = configuration.epochs * configuration.iterations_per_epoch
+    return 2.0 * (3 * trained + decoder.operations) * configuration.batch_size * steps
 
 
 def runtime_gb(device: str) -> float:

@@ -122,7 +122,7 @@ def plan(
         if kind == recommended:
             rungs = ladder(frame, sizes)
             decisions.append(about_ladder(kind, rungs))
-    decisions.append(about_recommendation(recommended))
+    decisions.append(about_recommendation(recommended, planned, len(scheme)))
     return Plans(
         dataset=fingerprint.dataset,
         channel_names=fingerprint.channel_names,

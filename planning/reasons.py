@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from disanat.plans import AXES, ChannelFingerprint, Configuration, Decision, Fingerprint
+from planning.memory import training_operations
 from planning.sizing import (
     FIRST_FEATURES,
     MAX_STAGES,
@@ -176,11 +177,17 @@ def about_ladder(name: str, rungs: Sequence[Configuration]) -> Decision:
     )
 
 
-def about_recommendation(name: str) -> Decision:
+def about_recommendation(
+    name: str, planned: Mapping[str, Configuration], classes: int
+) -> Decision:
     """What is trained when no configuration is named."""
-    reason = (
-        "It needs the least time and memory of all configurations."
-        if name == "2d"
-        else "2d was not planned, and this configuration was named first."
-    )
-    return Decision("recommended configuration", name, reason)
+    work = {k: training_operations(made, classes) / 1e15 for k, made in planned.items()}
+    own = f"{work[name]:.3g} PFLOP (10^15 operations)"
+    others = " and ".join(f"{k} {value:.3g}" for k, value in work.items() if k != name)
+    if name != "2d":
+        why = f"2d was not planned, and this configuration was named first; it takes {own}."
+    elif others:
+        why = f"Its training takes {own}, that of {others}."
+    else:
+        why = f"Its training takes {own}, and 2d is the only configuration that was planned."
+    return Decision("recommended configuration", name, why)

@@ -24,7 +24,8 @@ def plans() -> Plans:
     )  # fmt: skip
     return Plans(
         "Dataset005_IXI", ("T1",), ("csf", "grey", "white"), "labels", {"white": (2, 41)},
-        True, "cpu", 8.0, "float32", {"2d": two}, "2d", (replace(two, name="2d_rung1", batch_size=2),),
+        True, "cpu", 8.0, "float32", {"2d": two}, "2d",
+        (replace(two, name="2d_rung1", batch_size=2),),
         (Decision("a", "b", "c"),),
     )  # fmt: skip
 

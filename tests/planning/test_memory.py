@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.plans import CaseFingerprint, Fingerprint, NumberFormat, Plans
 from disanat.tissues import NUMBERINGS
 from disanat.training.footprint import random_batch, saved_bytes
-from planning.memory import GB, default_memory, kept_bytes, parameters
+from planning.memory import GB, default_memory, kept_bytes, parameters, training_operations
 from planning.planner import plan
 
 MAPPING = NUMBERINGS["dlmuse"]
@@ -107,6 +108,17 @@ def test_tensors_without_data_count_like_real_ones() -> None:
     assert saved_bytes(real, batch) == saved_bytes(
         empty, random_batch(empty, plans.configuration(), "meta")
     )
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_operations_are_those_that_torch_counts(dimension: int) -> None:
+    plans = plans_for("cpu", 4, dimension, 4.0, 8)
+    made = replace(plans.configuration(), batch_size=2, epochs=1, iterations_per_epoch=1)
+    method = DisentangledAnatomy(plans, made)
+    with FlopCounterMode(display=False) as counter:
+        torch.stack(list(method.losses(random_batch(method, made)).values())).sum().backward()
+    # The difference: first layers need no gradient for their input, and FiLM's own are tiny.
+    assert training_operations(made, 8) == pytest.approx(counter.get_total_flops(), rel=0.05)
 
 
 def test_this_machine_has_memory() -> None:
