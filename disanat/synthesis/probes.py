@@ -203,7 +203,7 @@ def _rough_field(
     frequency below, and is cut off by a Gaussian of width `finest_mm`.
     """
     # A few voxels more on each axis: the transform is periodic, and opposite sides would match.
-    size = [fft.next_fast_len(n + max(4, n // 4), real=True) for n in shape]
+    size = [fft.next_fast_len(n + max(4, n // 8), real=True) for n in shape]
     waves = [fft.fftfreq(n, s) for n, s in zip(size[:-1], spacing[:-1])]
     waves.append(fft.rfftfreq(size[-1], spacing[-1]))
     grids = np.meshgrid(*waves, indexing="ij", sparse=True)
