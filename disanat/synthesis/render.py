@@ -36,7 +36,9 @@ _REAL_SHARE = 0.4
 _FREE_SHARE = 0.22
 _THICK_SHARE, _THICK_MM = 0.25, (3.0, 8.0)
 
-Contrast = Literal["any", "real", "t1", "t2", "flair", "pd", "t1_spoiled", "t1_prepared"]
+Contrast = Literal[
+    "any", "real", "free", "t1", "t2", "flair", "pd", "t1_spoiled", "t1_prepared"
+]
 _Looks = tuple[np.ndarray, Callable[[Compartment], np.ndarray]]
 """Intensity by label, and the same for tissue with a lesion's compartment in it."""
 
@@ -108,15 +110,16 @@ def render(
         scheme: tissue classes in the order of their numbers.
         spacing: voxel size in mm.
         augmentation: most noise, bias field and blur.
-        contrast: a weighting to be rendered by its signal equation, `real` for the scan as it is,
-            or `any`: at random among rendered, free and remapped real contrasts.
+        contrast: a weighting to be rendered by its signal equation, `free` for random intensities,
+            `real` for the scan as it is, or `any`: at random among rendered, free and remapped real
+            contrasts.
     """
     brain = (labels > 0) & (labels < EXTRACEREBRAL)
     if contrast == "real" or (contrast == "any" and rng.random() < _REAL_SHARE):
         curve = _Curve(rng) if contrast == "any" and rng.random() < 0.8 else _unchanged
         clean, painted, whole = _from_real(curve, real, sample, lesion, scheme)
     else:
-        if contrast == "any" and rng.random() < _FREE_SHARE:
+        if contrast == "free" or (contrast == "any" and rng.random() < _FREE_SHARE):
             looks = _free_table(rng, scheme)
         else:
             weighting = None if contrast == "any" else contrast

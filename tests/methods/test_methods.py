@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from disanat.methods.registry import get_method, method_names
 from disanat.methods.threshold import IntensityThreshold
 from disanat.plans import Plans, load_json
 from disanat.preprocessing.normalisation import OUTSIDE
+from disanat.scoring.intensity import fit_imaging
 
 SPACING = (4.0, 4.0, 4.0)
 
@@ -139,6 +141,24 @@ def test_prediction_has_the_native_shape_and_channels_share_one_anatomy(plans: P
     np.testing.assert_array_equal(results[0].anatomy, results[1].anatomy)
     again = method.predict(parts)
     np.testing.assert_array_equal(again[0].score, results[0].score)
+
+
+def test_observed_anatomy_is_the_encoders_and_any_anatomy_can_be_painted(plans: Plans) -> None:
+    torch.manual_seed(0)
+    method = DisentangledAnatomy(plans, plans.configuration("2d"))
+    torch.nn.init.normal_(method.decoder.last.weight)
+    method.networks().eval()
+    rng = np.random.default_rng(0)
+    brain = np.ones((6, 16, 20), bool)
+    given = channel(rng.normal(size=brain.shape), brain)
+    seen = method.observe(given)
+    assert seen.shape == (4, 6, 16, 20)
+    np.testing.assert_allclose(seen.sum(0), 1, atol=1e-5)
+    imaging = fit_imaging(given.image, seen, seen, SPACING, method.scheme)
+    picture = method.paint(seen, imaging)
+    assert picture.shape == brain.shape
+    brighter = replace(imaging, bias=imaging.bias + 1)
+    np.testing.assert_allclose(method.paint(seen, brighter) - picture, 1, atol=1e-5)
 
 
 def test_anatomy_and_lesion_losses() -> None:

@@ -73,12 +73,19 @@ def test_a_lesion_in_the_real_t1_scan_is_dark(brain: Any) -> None:
     assert effect(brain, 0, wet_ball(brain), "real") < -0.5
 
 
-@pytest.mark.parametrize("contrast", ["any", "real", "t2"])
+@pytest.mark.parametrize("contrast", ["any", "real", "free", "t2"])
 def test_the_same_seed_gives_the_same_look(brain: Any, contrast: str) -> None:
     first, second = (look(brain, 7, contrast=contrast) for _ in range(2))
     np.testing.assert_array_equal(first.image, second.image)
     np.testing.assert_array_equal(first.theta, second.theta)
     assert np.abs(first.image - look(brain, 8, contrast=contrast).image).max() > 0.05
+
+
+def test_free_contrasts_put_the_tissues_in_any_order(brain: Any) -> None:
+    orders = {
+        tuple(np.argsort(look(brain, seed, contrast="free").theta)) for seed in range(30)
+    }
+    assert len(orders) >= 5
 
 
 @pytest.mark.parametrize("contrast", ["real", "t1", "t2", "flair"])

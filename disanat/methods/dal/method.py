@@ -143,6 +143,15 @@ class DisentangledAnatomy(Method):
         restored = self._restore(shared)
         return [self._channel(channel, shared, restored) for channel in channels]
 
+    def observe(self, channel: PreparedChannel) -> np.ndarray:
+        """Class probabilities of a channel before restoration, (classes + 1, S, P, L)."""
+        output = self._volume(self.encoder, self._tensor(channel.image[None]), OUTSIDE)
+        return np.asarray(output[:-1].softmax(0).cpu().numpy())
+
+    def paint(self, anatomy: np.ndarray, imaging: Imaging) -> np.ndarray:
+        """An anatomy, (classes + 1, S, P, L), in a scan's contrast: (S, P, L), standardised."""
+        return self._paint(self._tensor(anatomy), imaging)
+
     def _restore(self, log_anatomy: Tensor) -> Tensor:
         """Restored class probabilities of a volume, (classes + 1, S, P, L)."""
 

@@ -1,0 +1,163 @@
+"""How good a model's anatomy is on healthy scans it has not seen, and what it withstands.
+
+`benchmarks/anatomy.md` is only ever written by this script.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from contrast_shifts import SHIFTS
+from disanat.errors import DisanatError
+from disanat.preprocessing.normalisation import OUTSIDE
+from disanat.synthesis.render import Contrast, render
+from disanat.tissues import class_kinds
+from held_out import HeldOut, Judged, build_parser, cell, judge, write_page
+from steps import markdown_table
+
+PAGE = "benchmarks/anatomy.md"
+RENDERED: tuple[Contrast, ...] = ("t1", "t2", "flair", "pd", "free")
+DRAWS = 3
+AS_IT_IS = "T1 as it is"
+WAYS = ("observed", "restored")
+Dice = dict[tuple[str, str], list[np.ndarray]]
+"""By look and way (observed, restored): one array over the classes for each scan."""
+
+
+def class_dice(named: np.ndarray, truth: np.ndarray, where: np.ndarray, classes: int) -> np.ndarray:
+    """Dice of each class over some voxels; NaN for a class that neither has."""
+    a, b = named[where], truth[where]
+    sizes = np.array([[np.sum(a == k), np.sum(b == k)] for k in range(1, classes + 1)]).sum(1)
+    both = np.array([np.sum((a == k) & (b == k)) for k in range(1, classes + 1)])
+    return np.where(sizes > 0, 2 * both / np.maximum(sizes, 1), np.nan)
+
+
+def rendered(
+    rng: np.random.Generator, judged: Judged, case: HeldOut, draws: int
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, image and brain of a case's label map in random contrasts."""
+    configuration = judged.model.configuration
+    for contrast in RENDERED * draws:
+        look = render(rng, case.labels, case.whole, case.sample, None, judged.model.method.scheme,
+                      case.spacing, False, configuration.augmentation, contrast)  # fmt: skip
+        yield f"rendered, {contrast}", look.image, case.brain & (look.image > OUTSIDE)
+
+
+def measure(judged: Judged, seed: int, draws: int) -> tuple[Dice, Dice]:
+    """Dice against the label maps, and Dice of changed against unchanged scans."""
+    truthful: Dice = {}
+    steady: Dice = {}
+    classes = len(judged.model.method.scheme)
+    steps = len(judged.cases) * (1 + draws * len(RENDERED) + len(SHIFTS))
+    with tqdm(total=steps, desc="anatomy", disable=None) as bar:
+        for number, case in enumerate(judged.cases):
+            rng = np.random.default_rng([seed, number])
+            before = _anatomies(judged, case.image, case.brain)
+            looks = [(AS_IT_IS, case.image, case.brain), *rendered(rng, judged, case, draws)]
+            for name, image, brain in looks:
+                found = before if name == AS_IT_IS else _anatomies(judged, image, brain)
+                for way, named in found.items():
+                    dice = class_dice(named, case.tissue, brain, classes)
+                    truthful.setdefault((name, way), []).append(dice)
+                bar.update()
+            for name, change in SHIFTS.items():
+                changed = change(rng, case.image, case.brain, case.spacing)
+                for way, named in _anatomies(judged, changed, case.brain).items():
+                    dice = class_dice(named, before[way], case.brain, classes)
+                    steady.setdefault((name, way), []).append(dice)
+                bar.update()
+    return truthful, steady
+
+
+def _anatomies(judged: Judged, image: np.ndarray, brain: np.ndarray) -> dict[str, np.ndarray]:
+    channel, _ = judged.channel(image, brain)
+    return {"observed": judged.observed(channel), "restored": judged.restored(channel)}
+
+
+def _by_case(scans: Sequence[np.ndarray], cases: int) -> np.ndarray:
+    """Mean over the draws of each case, (cases, classes)."""
+    return np.nanmean(np.reshape(scans, (cases, -1, len(scans[0]))), axis=1)
+
+
+def dice_rows(found: Dice, names: Sequence[str], cases: int) -> list[dict[str, str]]:
+    """A row a look, with the mean over its classes, and one of the means over all looks."""
+    rows = []
+    for way in WAYS:
+        of_way = {look: _by_case(v, cases) for (look, w), v in found.items() if w == way}
+        of_way["mean"] = np.nanmean(list(of_way.values()), axis=0)
+        for look, table in of_way.items():
+            cells = {name: cell(table[:, k]) for k, name in enumerate(names)}
+            rows.append({"scan": look, "anatomy": way, "mean": cell(np.nanmean(table, 1)), **cells})
+    return rows
+
+
+def shift_rows(found: Dice, fluid: int, fluid_name: str, cases: int) -> list[dict[str, str]]:
+    """A row a change: mean over the classes and the ventricles, as observed and restored."""
+    looks = [*dict.fromkeys(look for look, _ in found)]
+    columns: dict[str, dict[str, np.ndarray]] = {}
+    for look in looks:
+        for way in WAYS:
+            table = _by_case(found[look, way], cases)
+            columns.setdefault(f"{way}: mean", {})[look] = np.nanmean(table, 1)
+            columns.setdefault(f"{way}: {fluid_name}", {})[look] = table[:, fluid]
+    for values in columns.values():
+        values["mean"] = np.mean([values[look] for look in looks], axis=0)
+    return [
+        {"change": look, **{name: cell(values[look]) for name, values in columns.items()}}
+        for look in (*looks, "mean")
+    ]
+
+
+def page(judged: Judged, truthful: Dice, steady: Dice, draws: int) -> list[str]:
+    """The page's title and what stands below its facts."""
+    scheme, cases = judged.model.method.scheme, len(judged.cases)
+    names = [c.name for c in scheme]
+    fluid = class_kinds(scheme, "csf")[-1] - 1
+    return [
+        "# Anatomy of healthy scans",
+        "",
+        "Mean Dice over the cases (and of the worst case), inside the brain mask that the model is",
+        "given. *Observed* is the encoder's anatomy, *restored* what was rebuilt from its edges.",
+        "",
+        "## Against the label maps",
+        "",
+        f"The T1 as it is, and the label maps rendered in random contrasts ({draws} draws of each",
+        "for every case, with the noise, bias field, blur and imprecise masks of training).",
+        "",
+        markdown_table(dice_rows(truthful, names, cases)),
+        "",
+        "## Under changes of the scan",
+        "",
+        "Dice between the anatomy of the changed and of the unchanged T1, mean over the classes.",
+        "Changed scans are standardised anew. SD: of the brain. Slices no thicker than the plan's",
+        "are only shifted and interpolated.",
+        "",
+        markdown_table(shift_rows(steady, fluid, names[fluid], cases)),
+    ]
+
+
+def main() -> int:
+    parser = build_parser("Judge a model's anatomy on healthy scans.", PAGE)
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help="of each contrast for every case (default: 3)"
+    )
+    args = parser.parse_args()
+    start = time.monotonic()
+    try:
+        judged = judge(args)
+    except DisanatError as error:
+        print(error, file=sys.stderr)
+        return 1
+    truthful, steady = measure(judged, args.seed, args.draws)
+    minutes = (time.monotonic() - start) / 60
+    print(write_page(judged, args, minutes, page(judged, truthful, steady, args.draws)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
