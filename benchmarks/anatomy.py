@@ -44,7 +44,7 @@ def rendered(
     configuration = judged.model.configuration
     for contrast in RENDERED * draws:
         look = render(rng, case.labels, case.whole, case.sample, None, judged.model.method.scheme,
-                      case.spacing, False, configuration.augmentation, contrast)  # fmt: skip
+                      case.spacing, configuration.augmentation, contrast)  # fmt: skip
         yield f"rendered, {contrast}", look.image, case.brain & (look.image > OUTSIDE)
 
 

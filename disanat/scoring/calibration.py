@@ -19,7 +19,7 @@ _STEPS = np.arange(0.0, 6.01, 0.1)
 _FEWEST_IN_TAIL = 10
 ANY = "any"
 """Name of the table of all kinds of contrast together."""
-_SHARES = (0.0, 0.25, 0.5, 1.0)
+_SHARES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def choose_share(cases: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> 
         cases: of each volume with synthetic lesions the two scores and the truth, flat.
 
     Returns:
-        One of 0, 0.25, 0.5 and 1; the smallest of equals.
+        One of 0, 0.25, 0.5, 1, 2 and 4; the smallest of equals.
     """
     precision = [
         float(np.mean([average_precision_score(t, a + s * b) for a, b, t in cases]))

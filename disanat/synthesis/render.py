@@ -34,6 +34,8 @@ EXTRACEREBRAL = 101
 _EXTRA = 4
 _REAL_SHARE = 0.4
 _FREE_SHARE = 0.22
+_MASK_MM = (-4.0, -2.0, 0.0, 0.0, 0.0, 2.0, 4.0, 8.0)
+"""By about how much the mask is too large or too small."""
 _THICK_SHARE, _THICK_MM = 0.25, (3.0, 8.0)
 
 Contrast = Literal[
@@ -132,7 +134,7 @@ def render(
         image = blur(image, rng.uniform(least, augmentation.blur_mm), spacing)
     if rng.random() < _THICK_SHARE:
         image = _thick(image, rng.uniform(*_THICK_MM), spacing[0])
-    shown = _stripped(rng, brain)
+    shown = _stripped(rng, brain, spacing)
     inside = (sample.labels > 0) & (sample.labels < EXTRACEREBRAL)
     mean, std = _scale(whole[inside])
     std *= float(np.exp(rng.normal(0, 0.06)))
@@ -165,12 +167,14 @@ def _thick(image: np.ndarray, thickness_mm: float, spacing_mm: float) -> np.ndar
     return np.asarray(ndimage.uniform_filter1d(image, width, axis=0, mode="nearest"))
 
 
-def _stripped(rng: np.random.Generator, brain: np.ndarray) -> np.ndarray:
-    """The brain with a mask that is at times generous or mean, as real masks are."""
-    width = rng.choice((-2.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 4.0))
+def _stripped(
+    rng: np.random.Generator, brain: np.ndarray, spacing: Sequence[float]
+) -> np.ndarray:
+    """The brain with a mask that is at times generous or mean in plane, as real masks are."""
+    width = float(rng.choice(_MASK_MM))
     if width == 0:
         return brain
-    grown = blur(brain.astype(np.float32), abs(width), (99.0, 1.0, 1.0))
+    grown = blur(brain.astype(np.float32), abs(width), (1e3, *spacing[1:]))
     return np.asarray(grown > (0.15 if width > 0 else 0.85))
 
 

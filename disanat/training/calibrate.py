@@ -15,6 +15,7 @@ from disanat.plans import Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.calibration import ANY, Calibration, choose_share, choose_threshold, fit_table
 from disanat.synthesis.lesions import Lesion, draw_lesion
+from disanat.synthesis.probes import draw_probe
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
 from disanat.tissues import class_kinds
 from disanat.training.splits import Split
@@ -94,16 +95,24 @@ def _predictions(
     names: Sequence[str],
     with_lesion: bool,
 ) -> Iterator[tuple[ChannelResult, np.ndarray, np.ndarray]]:
-    """Result, brain mask and lesion of every look of every case."""
-    for name in names:
+    """Result, brain mask and lesion of every look of every case.
+
+    Every other lesion is a probe, which no network was trained on; the rest are of the kind that
+    training knows, as only these follow the physics of the contrast.
+    """
+    fluid = class_kinds(method.scheme, "csf")
+    for number, name in enumerate(names):
         stored = open_case(cases, name)
         image, labels = stored.image[0], stored.labels[:]
         tissue = np.where(labels < EXTRACEREBRAL, labels, 0)
         inside = np.flatnonzero(tissue)
         chosen = rng.choice(inside, _SAMPLE)
         sample = CaseSample(image.ravel()[chosen], labels.ravel()[chosen])
-        for contrast in _LOOKS:
-            lesion = _some_lesion(rng, method, tissue, configuration) if with_lesion else None
+        for turn, contrast in enumerate(_LOOKS, start=number):
+            probed = with_lesion and turn % 2 == 1
+            lesion = None
+            if with_lesion and not probed:
+                lesion = _some_lesion(rng, method, tissue, configuration)
             look = render(
                 rng,
                 labels,
@@ -118,8 +127,11 @@ def _predictions(
             brain = (tissue > 0) & (look.image > OUTSIDE)
             shown = np.where(brain, look.image, np.float32(OUTSIDE))
             spacing = configuration.spacing
-            channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
             truth = np.zeros(brain.shape, bool) if lesion is None else lesion.mask
+            if probed:
+                probe = draw_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
+                shown, truth = probe.image, probe.mask
+            channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
             yield method.predict([channel])[0], brain, truth
 
 

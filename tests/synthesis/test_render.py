@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from disanat.plans import Augmentation
 from disanat.synthesis.lesions import Compartment, Lesion
-from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, render
+from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, _thick, render
 from disanat.tissues import THREE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
@@ -31,7 +32,7 @@ def look(brain: Any, seed: int, lesion: Lesion | None = None, **how: Any) -> Loo
     real, labels = standardised(brain), how.pop("labels", brain.labels)
     chosen = np.flatnonzero(labels)[::5]
     sample = CaseSample(real.ravel()[chosen], labels.ravel()[chosen])
-    how = {"skull": False, "augmentation": Augmentation(), "contrast": "any"} | how
+    how = {"augmentation": Augmentation(), "contrast": "any"} | how
     rng = np.random.default_rng(seed)
     return render(rng, labels, real, sample, lesion, THREE_CLASSES, SPACING, **how)
 
@@ -118,15 +119,21 @@ def test_looks_are_standardised_and_clipped(brain: Any) -> None:
         assert np.isfinite(made.image).all() and np.isfinite(made.theta).all()
 
 
-def test_the_skull_is_shown_only_if_asked_for(brain: Any) -> None:
-    labels = brain.labels.copy()
-    labels[2:4] = np.where(labels[2:4] == 0, EXTRACEREBRAL + 2, labels[2:4])
-    outside = labels >= EXTRACEREBRAL
-    far = outside & (np.arange(len(labels))[:, None, None] < 3)
-    shown = [
-        (look(brain, s, labels=labels, skull=True, contrast="t1").image[outside] > -4).mean()
-        for s in range(3)
-    ]
-    hidden = look(brain, 0, labels=labels, skull=False, contrast="t1")
-    assert min(shown) > 0.9 and (hidden.image[far] == -4).all()
-    assert (hidden.healthy[outside] == -4).all()
+def test_the_head_around_the_brain_is_hidden_but_for_a_rim(brain: Any) -> None:
+    labels = np.where(brain.labels == 0, EXTRACEREBRAL + 2, brain.labels)
+    distance = ndimage.distance_transform_edt(brain.labels == 0, SPACING)
+    rims = []
+    for seed in range(12):
+        made = look(brain, seed, labels=labels, contrast="t1")
+        assert (made.image[distance > 12] == -4).all()
+        assert (made.healthy[brain.labels == 0] == -4).all()
+        rims.append((made.image[(distance > 0) & (distance <= 4)] > -4).mean())
+    assert min(rims) == 0 and max(rims) > 0.3
+
+
+def test_thick_slices_mix_their_neighbours(brain: Any) -> None:
+    image = np.zeros((12, 4, 4), np.float32)
+    image[6] = 1
+    thick = _thick(image, 3 * 4.0, 4.0)
+    np.testing.assert_allclose(thick[:, 0, 0], np.eye(12)[[5, 6, 7]].sum(0) / 3, atol=1e-6)
+    np.testing.assert_array_equal(_thick(image, 1.0, 4.0), image)

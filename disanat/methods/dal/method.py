@@ -150,7 +150,8 @@ class DisentangledAnatomy(Method):
 
     def paint(self, anatomy: np.ndarray, imaging: Imaging) -> np.ndarray:
         """An anatomy, (classes + 1, S, P, L), in a scan's contrast: (S, P, L), standardised."""
-        return self._paint(self._tensor(anatomy), imaging)
+        painted = self._paint(self._tensor(anatomy), imaging)
+        return np.asarray(painted[0].cpu().numpy() + imaging.bias)
 
     def _restore(self, log_anatomy: Tensor) -> Tensor:
         """Restored class probabilities of a volume, (classes + 1, S, P, L)."""
