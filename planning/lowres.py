@@ -6,7 +6,16 @@ from dataclasses import replace
 from math import prod
 
 from disanat.plans import Triple
-from planning.sizing import FIRST_FEATURES, Frame, Sizes, configure, fit, topology_of, wanted_patch
+from planning.sizing import (
+    FIRST_FEATURES,
+    Frame,
+    Sizes,
+    configure,
+    fit,
+    too_slow,
+    topology_of,
+    wanted_patch,
+)
 from planning.spacing import describe_spacing
 
 __all__ = ["lowres_spacing"]
@@ -27,10 +36,11 @@ def lowres_spacing(frame: Frame, memory_gb: float) -> tuple[Triple | None, str]:
         memory_gb: of the device.
     """
     patch = fit(frame, memory_gb).patch
+    limit = f"in {memory_gb:g} GB" if frame.device == "cuda" else f"in {memory_gb:g} GB on a CPU"
     share = prod(min(1.0, edge / size) for edge, size in zip(patch, frame.crop, strict=True))
     if share >= _ENOUGH:
         return None, (
-            f"A patch of 3d_fullres covers {share:.0%} of the median brain in {memory_gb:g} GB, "
+            f"A patch of 3d_fullres covers {share:.0%} of the median brain {limit}, "
             f"and a coarser grid pays only below {_ENOUGH:.0%}."
         )
     finest = min(frame.spacing)
@@ -38,7 +48,7 @@ def lowres_spacing(frame: Frame, memory_gb: float) -> tuple[Triple | None, str]:
         finest *= _STEP
     spacing = _coarser(frame, finest).spacing
     return spacing, (
-        f"A patch of 3d_fullres covers only {share:.0%} of the median brain in {memory_gb:g} GB; "
+        f"A patch of 3d_fullres covers only {share:.0%} of the median brain {limit}; "
         f"at {describe_spacing(spacing)} it is seen whole."
     )
 
@@ -54,5 +64,7 @@ def _coarser(frame: Frame, finest: float) -> Frame:
 
 def _whole_brain_fits(frame: Frame, memory_gb: float) -> bool:
     patch = topology_of(frame, wanted_patch(frame)).patch_size
+    if too_slow(frame, patch):
+        return False
     sizes = Sizes(patch, 2, FIRST_FEATURES[frame.device])
     return configure(frame, sizes).estimated_memory_gb <= memory_gb

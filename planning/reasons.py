@@ -8,11 +8,13 @@ from disanat.plans import AXES, ChannelFingerprint, Configuration, Decision, Fin
 from planning.memory import training_operations
 from planning.sizing import (
     FIRST_FEATURES,
+    LARGEST_CPU_BLOCK,
     MAX_STAGES,
     Frame,
     Sizes,
     largest_batch,
     schedule_of,
+    too_slow,
     topology_of,
     training_samples,
     wanted_patch,
@@ -94,26 +96,13 @@ def about_sizes(
 ) -> list[Decision]:
     """Patch, networks, batch, length and memory of one configuration."""
     name, axes = frame.name, "".join(AXES[axis] for axis in frame.patch_axes)
-    crop = " x ".join(f"{frame.crop[axis]:.0f}" for axis in frame.patch_axes)
     patch = " x ".join(map(str, made.patch_size))
-    divisors = " x ".join(map(str, topology_of(frame, sizes.patch).divisors))
-    whole = all(
-        have >= want for have, want in zip(made.patch_size, wanted_patch(frame), strict=True)
-    )
     first, most = made.encoder.features[0], made.encoder.features[-1]
     shortest = describe_spacing([frame.spacing[axis] for axis in frame.patch_axes])
-    covers = (
-        "it was set by you"
-        if frame.patch is not None
-        else f"the median brain is {crop} voxels; with 8% more on each axis, and multiples of "
-        f"{divisors} for the network, it is seen whole"
-        if whole
-        else f"the median brain is {crop} voxels, but only this much of it fits {memory_gb:g} GB"
-    )
     schedule = schedule_of(frame, sizes)
     return [
         Decision(
-            f"{name}: patch ({axes})", f"{patch} voxels", covers[0].upper() + covers[1:] + "."
+            f"{name}: patch ({axes})", f"{patch} voxels", _about_patch(frame, sizes, memory_gb)
         ),
         Decision(
             f"{name}: networks",
@@ -121,8 +110,8 @@ def about_sizes(
             f"At {shortest} the patch can be halved until an edge would be below 6 voxels or the "
             f"{MAX_STAGES[frame.device, frame.dimension]} stages allowed are used up; "
             f"{FIRST_FEATURES[frame.device]} first features are usual on {frame.device}"
-            f"{_about_width(frame, sizes)}, and the restoration network has three quarters of "
-            "them.",
+            f"{_about_width(frame, sizes)}, and the restoration network and the comparator have "
+            "three quarters of them.",
         ),
         Decision(
             f"{name}: batch",
@@ -142,6 +131,24 @@ def about_sizes(
             f"The estimate for all networks together stays within {memory_gb:g} GB.",
         ),
     ]
+
+
+def _about_patch(frame: Frame, sizes: Sizes, memory_gb: float) -> str:
+    if frame.patch is not None:
+        return "It was set by you."
+    crop = " x ".join(f"{frame.crop[axis]:.0f}" for axis in frame.patch_axes)
+    topology = topology_of(frame, sizes.patch)
+    wanted = wanted_patch(frame)
+    if all(have >= want for have, want in zip(topology.patch_size, wanted, strict=True)):
+        divisors = " x ".join(map(str, topology.divisors))
+        return (
+            f"The median brain is {crop} voxels; with 8% more on each axis, and multiples of "
+            f"{divisors} for the network, it is seen whole."
+        )
+    limit = f"but only this much of it fits {memory_gb:g} GB"
+    if too_slow(frame, topology_of(frame, wanted).patch_size):
+        limit = f"but a block of more than {LARGEST_CPU_BLOCK} voxels takes a CPU too long"
+    return f"The median brain is {crop} voxels, {limit}."
 
 
 def _about_batch(frame: Frame, sizes: Sizes, memory_gb: float) -> str:

@@ -87,6 +87,16 @@ def test_a_gpu_is_used_unless_the_data_end_first(found: Fingerprint, memory: flo
 
 
 @settings(max_examples=60, deadline=None)
+@given(fingerprints, st.floats(2.0, 80.0))
+def test_a_cpu_is_used_unless_time_ends_first(found: Fingerprint, memory: float) -> None:
+    plans = make(found, "cpu", memory, configurations=BOTH)
+    for name, made in plans.configurations.items():
+        reasons = " ".join(d.reason for d in plans.decisions if d.name.startswith(f"{name}: "))
+        slow = "is the most on a CPU" in reasons or "takes a CPU too long" in reasons
+        assert slow or made.estimated_memory_gb >= 0.7 * memory
+
+
+@settings(max_examples=60, deadline=None)
 @given(fingerprints, st.sampled_from(["cpu", "cuda"]), st.floats(2.0, 80.0), st.floats(1.0, 40.0))
 def test_more_memory_never_gives_a_smaller_patch_depth_or_batch(
     found: Fingerprint, device: Any, memory: float, factor: float
@@ -245,3 +255,16 @@ def test_what_the_user_sets_is_obeyed_and_kept() -> None:
 def test_what_cannot_be_is_refused(chosen: Overrides, sentence: str) -> None:
     with pytest.raises(PlanError, match=sentence):
         make(fingerprint(), overrides=chosen)
+
+
+def test_blocks_on_a_cpu_are_no_larger_than_time_allows() -> None:
+    for memory in (8.0, 80.0):
+        plans = make(fingerprint(), "cpu", memory, configurations=("3d_fullres", "3d_lowres"))
+        full, low = plans.configuration("3d_fullres"), plans.configuration("3d_lowres")
+        assert 100_000 < prod(full.patch_size) <= 150_000
+        assert prod(low.patch_size) <= 150_000
+        seen = [edge * mm for edge, mm in zip(low.patch_size, low.spacing, strict=True)]
+        assert all(mm >= size * 2 for mm, size in zip(seen, (70, 92, 72), strict=True))
+        assert any(d.reason.endswith("takes a CPU too long.") for d in plans.decisions)
+    assert prod(make(fingerprint(), "cuda", 40.0, configurations=("3d_fullres",)).configuration()
+                .patch_size) > 600_000  # fmt: skip
