@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from disanat.errors import DatasetError
 from disanat.io.store import open_case
 from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
 from disanat.plans import Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.calibration import ANY, Calibration, choose_share, choose_threshold, fit_table
 from disanat.synthesis.lesions import Lesion, draw_lesion
-from disanat.synthesis.probes import draw_probe
+from disanat.synthesis.probes import Probe, draw_probe
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
 from disanat.tissues import class_kinds
 from disanat.training.splits import Split
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 _LOOKS: tuple[Contrast, ...] = ("real", "t2", "flair")
 _MOST_CASES = 4
 _SAMPLE = 20000
+_TRIES = 50
+_LEAST_ML = 0.5
+"""Smaller lesions than this say chance, not which of two scores is better."""
 
 
 def calibrate(
@@ -129,7 +133,7 @@ def _predictions(
             spacing = configuration.spacing
             truth = np.zeros(brain.shape, bool) if lesion is None else lesion.mask
             if probed:
-                probe = draw_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
+                probe = _some_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
                 shown, truth = probe.image, probe.mask
             channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
             yield method.predict([channel])[0], brain, truth
@@ -139,7 +143,31 @@ def _some_lesion(
     rng: np.random.Generator, method: Detector, tissue: np.ndarray, configuration: Configuration
 ) -> Lesion:
     preferred = np.isin(tissue, class_kinds(method.scheme, "white"))
-    while True:
-        lesion = draw_lesion(rng, tissue, preferred, configuration.spacing)
-        if lesion is not None:
-            return lesion
+    found: Lesion | None = None
+    for _ in range(_TRIES):
+        drawn = draw_lesion(rng, tissue, preferred, configuration.spacing)
+        found = drawn or found
+        if drawn is not None and _large_enough(drawn.mask, configuration.spacing):
+            break
+    if found is None:
+        raise DatasetError("The brains are too small to put a synthetic lesion in: check spacing.")
+    return found
+
+
+def _some_probe(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    tissue: np.ndarray,
+    fluid: Sequence[int],
+    spacing: Sequence[float],
+) -> Probe:
+    probe = draw_probe(rng, image, tissue, fluid, spacing)
+    for _ in range(_TRIES):
+        if _large_enough(probe.mask, spacing):
+            break
+        probe = draw_probe(rng, image, tissue, fluid, spacing)
+    return probe
+
+
+def _large_enough(mask: np.ndarray, spacing: Sequence[float]) -> bool:
+    return float(mask.sum()) * float(np.prod(spacing)) / 1000 >= _LEAST_ML
