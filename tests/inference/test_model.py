@@ -113,6 +113,10 @@ def test_a_loaded_model_holds_what_was_saved(results: Home) -> None:
     model, data = load_model(folder), json.loads((folder / "model.json").read_text())
     assert model.method.name == "dal" and model.plans.dataset == NAME
     assert model.calibration.threshold == data["calibration"]["threshold"]
+    assert 0 < model.calibration.fpr_thresholds["5%"] < model.calibration.fpr_thresholds["1%"]
+    scores = model.calibration.case_scores
+    assert len(scores["any"]) == 3 == sum(len(v) for k, v in scores.items() if k != "any")
+    assert {"noise", "residual", "white"} < set(model.calibration.bounds)
     assert not any(n.training for n in model.method.networks().values())
     facts = data["facts"]
     groups = [set(facts[f"{g}_cases"]) for g in ("train", "validation", "reference", "threshold")]
