@@ -127,12 +127,86 @@ def test_the_table_of_predictions(folders: tuple[Path, Path, Path]) -> None:
     rows = table(folders[1])
     wanted = {"case", "status", "channels", "threshold", "brain_volume_ml", "lesion_volume_ml"}
     assert list(rows) == ["a", "b"]
-    assert wanted | {"case_score", "seconds", "message"} <= set(rows["a"])
+    assert wanted | {"case_score", "case_p", "flags", "seconds", "message"} <= set(rows["a"])
     assert [r["status"] for r in rows.values()] == ["ok", "ok"]
     assert all(r["channels"] == "0" and r["message"] == "" for r in rows.values())
     facts = json.loads((folders[1] / "prediction.json").read_text())
     assert facts["method"] == "dal" and facts["dataset"] == "Dataset005_Mini"
     assert float(rows["a"]["threshold"]) == pytest.approx(facts["threshold"], abs=1e-4)
+    assert facts["threshold_choice"] == "best"
+    for row in rows.values():
+        resolution = float(row["case_p_resolution"])
+        assert resolution == 0.25  # one case is set aside for the threshold, in three looks
+        assert resolution <= float(row["case_p"]) <= 1 and row["flags"] == ""
+
+
+@pytest.mark.parametrize("choice", ["1%", "5%", "2.5"])
+def test_another_threshold_changes_the_mask_alone(
+    folders: tuple[Path, Path, Path],
+    trained_home: Path,
+    miniature: Any,
+    tmp_path: Path,
+    choice: str,
+) -> None:
+    scans, out, truth = folders
+    given = ("-i", scans / "a_0000.nii.gz", "-o", tmp_path, *home_flags(trained_home))
+    assert miniature.run("predict", *given, "--threshold", choice) == 0
+    facts = json.loads((tmp_path / "prediction.json").read_text())
+    assert facts["threshold_choice"] == choice
+    model = json.loads((Path(facts["model"]) / "model.json").read_text())
+    stored = {**model["calibration"]["fpr_thresholds"], "2.5": 2.5}
+    assert facts["threshold"] == stored[choice]
+    assert float(table(tmp_path)["a"]["threshold"]) == pytest.approx(stored[choice], abs=1e-4)
+    anomaly = canonical(tmp_path / "a_anomaly.nii.gz")
+    np.testing.assert_array_equal(anomaly, canonical(out / "a_anomaly.nii.gz"))
+    mask = canonical(tmp_path / "a.nii.gz") > 0
+    np.testing.assert_array_equal(mask, anomaly >= stored[choice])
+    assert miniature.run("evaluate", "-i", tmp_path, "-l", truth) == 0
+    judged = json.loads((tmp_path / "evaluation.json").read_text())["cases"][0]
+    lesion = canonical(truth / "a.nii.gz") > 0
+    wrong = (mask & ~lesion).sum() * 0.064
+    assert judged["false_positive_ml"] == pytest.approx(wrong, abs=0.01)
+
+
+def test_a_threshold_that_is_none_is_refused_before_anything_is_written(
+    folders: tuple[Path, Path, Path],
+    trained_home: Path,
+    miniature: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = ("-i", folders[0], "-o", tmp_path / "out", *home_flags(trained_home))
+    assert miniature.run("predict", *given, "--threshold", "10%") == 2
+    assert "'10%' is no threshold" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_brain_scan_is_flagged(
+    trained_home: Path, miniature: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Noise in the shape of a brain, and a ball; a healthy brain beside them is not flagged."""
+    rng = np.random.default_rng(0)
+    brain = miniature.brain(102)
+    inside = brain.labels > 0
+    middle = (np.indices(brain.labels.shape).T - [19.5, 23.5, 19.5]).T
+    ball = np.sqrt((middle**2).sum(0)) < 16.5
+    scans = {
+        "ball": np.where(ball, rng.normal(100, 4, ball.shape), 0),
+        "brain": brain.image,
+        "noise": np.where(inside, np.maximum(rng.normal(100, 20, inside.shape), 1), 0),
+    }
+    for name, image in scans.items():
+        miniature.write(tmp_path / "in" / f"{name}.nii.gz", image.astype(np.float32))
+    given = ("-i", tmp_path / "in", "-o", tmp_path / "out", *home_flags(trained_home))
+    assert miniature.run("predict", *given) == 0
+    rows = table(tmp_path / "out")
+    assert {name: bool(row["flags"]) for name, row in rows.items()} == {
+        "ball": True,
+        "brain": False,
+        "noise": True,
+    }
+    assert "unlike_training:noise" in rows["noise"]["flags"].split(";")
+    assert any("Case noise is unlike the scans of the training" in m for m in caplog.messages)
 
 
 def test_training_teaches_the_anatomy(trained_home: Path) -> None:

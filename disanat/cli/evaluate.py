@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Compare what disanat_predict wrote with expert lesion masks. Prints a table "
         "and writes evaluation.json and evaluation.csv.",
         epilog="AP: average precision over the voxels inside the brain mask. best_dice: the best "
-        "Dice any threshold could reach. dice: at the threshold that is stored with the model, "
+        "Dice any threshold could reach. dice: of the mask as it was written, at a threshold "
         "chosen without any label. Lesion voxels outside the brain mask ('lost') count as misses.",
     )
     parser.add_argument(

@@ -49,6 +49,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="take the model of this fold (0 to 4, or all), or the ensemble of these folds",
     )
     parser.add_argument(
+        "--threshold",
+        default="best",
+        metavar="best|1%|5%|NUMBER",
+        help="of the lesion mask: best (default) has the best Dice on synthetic lesions while "
+        "healthy brains stay clean; 1%% and 5%% leave so many voxels of healthy brains above them; "
+        "a number is in units of the anomaly map",
+    )
+    parser.add_argument(
         "--save",
         nargs="+",
         default=["phi"],
@@ -88,11 +96,14 @@ def _run(args: argparse.Namespace) -> int:
     else:
         folder = find_model(home, args.model, dataset, args.configuration, folds[0])
     log.info("Predicting with %s.", folder)
-    predictor = Predictor.from_folder(folder, device)
+    predictor = Predictor.from_folder(folder, device, args.threshold)
     extras = tuple(dict.fromkeys(args.save))
     rows = predict_folder(predictor, args.input, args.output, extras, args.use_channels)
     failed = [row for row in rows if row.status == "failed"]
     log.info("%d of %d cases predicted: %s", len(rows) - len(failed), len(rows), args.output)
+    flagged = [row.case for row in rows if row.flags]
+    if flagged:
+        log.warning("%d unlike the scans of the training: %s", len(flagged), ", ".join(flagged))
     if failed:
         log.warning(
             "%d failed:\n%s", len(failed), "\n".join(f"  {r.case}: {r.message}" for r in failed)

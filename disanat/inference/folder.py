@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import atomic_path, write_json
-from disanat.inference.predictor import Predictor, input_cases
+from disanat.inference.predictor import Prediction, Predictor, input_cases
 from disanat.io.cases import Case
 
 __all__ = ["CaseRow", "predict_folder"]
@@ -34,6 +34,9 @@ class CaseRow:
     brain_volume_ml: float | None = None
     lesion_volume_ml: float | None = None
     case_score: float | None = None
+    case_p: float | None = None
+    case_p_resolution: float | None = None
+    flags: str = ""
     seconds: float | None = None
     message: str = ""
 
@@ -76,7 +79,8 @@ def predict_folder(
             "method": model.method.name,
             "configuration": model.configuration.name,
             "dataset": model.plans.dataset,
-            "threshold": model.calibration.threshold,
+            "threshold": predictor.threshold,
+            "threshold_choice": predictor.threshold_choice,
             "channels": channels,
         },
         target / "prediction.json",
@@ -100,6 +104,8 @@ def _predict_one(
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
         return CaseRow(case.name, "failed", message=str(mistake))
+    _warn(case.name, prediction)
+    p = prediction.case_p
     return CaseRow(
         case=case.name,
         status="ok",
@@ -109,8 +115,22 @@ def _predict_one(
         brain_volume_ml=round(prediction.brain_ml, 1),
         lesion_volume_ml=round(prediction.lesion_ml, 3),
         case_score=round(prediction.case_score, 4),
+        case_p=round(p.value, 4) if p else None,
+        case_p_resolution=round(p.resolution, 4) if p else None,
+        flags=";".join(prediction.flags),
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+def _warn(case: str, prediction: Prediction) -> None:
+    if prediction.flags:
+        odd = ", ".join(flag.split(":")[-1].replace("_", " ") for flag in prediction.flags)
+        log.warning(
+            "Case %s is unlike the scans of the training (%s): look at it before you trust its "
+            "results.",
+            case,
+            odd,
+        )
 
 
 def _remove_outputs(case: str, target: Path) -> None:

@@ -16,13 +16,15 @@ from disanat.io.cases import Case, find_cases
 from disanat.io.images import Geometry, Scan, write_like
 from disanat.methods.interface import ChannelResult
 from disanat.preprocessing.healthy import read_case
+from disanat.scoring.calibration import BEST
+from disanat.scoring.case_level import CaseP, case_p_value, case_score
+from disanat.scoring.distribution import unlike_training
 
-__all__ = ["EXTRAS", "Prediction", "Predictor", "case_score"]
+__all__ = ["EXTRAS", "Prediction", "Predictor"]
 
 log = logging.getLogger(__name__)
 
 EXTRAS = ("phi", "anatomy", "edges")
-_CASE_SCORE_ML = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Prediction:
 
     `anomaly` is -log10 of the share of healthy brain voxels with at least such a score, 0 outside
     `brain`; `mask` marks what reaches `threshold`; `phi` holds each channel's pseudo-healthy image
-    in the channel's own intensity units; `anatomy` and `edges` hold class numbers.
+    in the channel's own intensity units; `anatomy` and `edges` hold class numbers. `case_p` says
+    how rare `case_score` is among healthy cases (None if the model cannot tell), `flags` in what
+    the scan is unlike those trained on.
     """
 
     mask: np.ndarray
@@ -46,6 +50,8 @@ class Prediction:
     lesion_ml: float
     case_score: float
     contrasts: dict[int, str] = field(default_factory=dict)
+    case_p: CaseP | None = None
+    flags: tuple[str, ...] = ()
 
     def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> None:
         """Write the case's files into the scan's own geometry; the mask comes last.
@@ -79,19 +85,31 @@ class Predictor:
     >>> predictor = Predictor.from_folder("results/Dataset005_IXI/dal__2d/fold_0")
     >>> prediction = predictor.predict("scan.nii.gz")
     >>> prediction.save(Path("out"), "scan")
+
+    Args:
+        model: as loaded.
+        threshold: of the mask: `best`, `1%` or `5%` as the model stores them, or a number in units
+            of the anomaly map.
+
+    Raises:
+        ModelError: the model has no such threshold.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, threshold: str | float = BEST) -> None:
         self.model = model
+        self.threshold_choice = str(threshold)
+        self.threshold = model.calibration.threshold_of(threshold)
 
     @classmethod
-    def from_folder(cls, folder: str | Path, device: str = "cpu") -> Predictor:
+    def from_folder(
+        cls, folder: str | Path, device: str = "cpu", threshold: str | float = BEST
+    ) -> Predictor:
         """Load the model of a fold's folder.
 
         Raises:
-            ModelError: there is no finished model.
+            ModelError: there is no finished model, or it has no such threshold.
         """
-        return cls(load_model(Path(folder), device))
+        return cls(load_model(Path(folder), device), threshold)
 
     def predict(self, image: str | Path) -> Prediction:
         """Predict a single file (or a folder with one DICOM series) as channel 0.
@@ -130,7 +148,7 @@ class Predictor:
             [calibration(r.joined(share), r.contrast) for r in results.values()], axis=0
         )
         anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
-        mask = (anomaly >= calibration.threshold) & prepared.brain
+        mask = (anomaly >= self.threshold) & prepared.brain
         voxel_ml = float(np.prod(prepared.spacing)) / 1000
         phi = {}
         for channel, result in results.items():
@@ -141,6 +159,8 @@ class Predictor:
             whole = prepared.whole(own_units, prepared.background[channel])
             phi[channel] = np.where(prepared.brain, whole, np.float32(prepared.background[channel]))
         first = next(iter(results.values()))
+        contrasts = {channel: r.contrast for channel, r in results.items()}
+        score = case_score(anomaly[prepared.brain], voxel_ml)
         return Prediction(
             mask=mask,
             anomaly=anomaly.astype(np.float32),
@@ -149,11 +169,13 @@ class Predictor:
             anatomy=self._labels(prepared, first.anatomy),
             edges=self._labels(prepared, first.edges),
             geometry=next(iter(scans.values())).geometry,
-            threshold=calibration.threshold,
+            threshold=self.threshold,
             brain_ml=prepared.brain_ml,
             lesion_ml=float(mask.sum()) * voxel_ml,
-            case_score=case_score(anomaly[prepared.brain], voxel_ml),
-            contrasts={channel: r.contrast for channel, r in results.items()},
+            case_score=score,
+            contrasts=contrasts,
+            case_p=case_p_value(score, calibration.case_scores, tuple(contrasts.values())),
+            flags=unlike_training([r.figures for r in results.values()], calibration.bounds),
         )
 
     @staticmethod
@@ -161,19 +183,6 @@ class Predictor:
         if labels is None:
             return None
         return np.where(prepared.brain, prepared.whole(labels, 0), 0).astype(np.uint8)
-
-
-def case_score(anomaly: np.ndarray, voxel_ml: float) -> float:
-    """The score that the most anomalous millilitre of the brain reaches throughout.
-
-    Args:
-        anomaly: scores of the brain's voxels, flat.
-        voxel_ml: volume of a voxel.
-    """
-    if anomaly.size == 0:
-        return 0.0
-    rank = min(anomaly.size, max(1, round(_CASE_SCORE_ML / voxel_ml)))
-    return float(np.partition(anomaly, -rank)[-rank])
 
 
 def select_channels(cases: list[Case], wanted: list[int] | None) -> list[Case]:

@@ -42,6 +42,10 @@ def _joined(opinions: Sequence[ChannelResult]) -> ChannelResult:
         anatomy=_majority([o.anatomy for o in opinions if o.anatomy is not None]),
         edges=_majority([o.edges for o in opinions if o.edges is not None]),
         second=_mean(second) if len(second) == len(opinions) else None,
+        figures={
+            name: float(np.mean([o.figures[name] for o in opinions]))
+            for name in opinions[0].figures
+        },
     )
 
 

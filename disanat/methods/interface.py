@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor, nn
@@ -51,6 +51,8 @@ class ChannelResult:
     edges: np.ndarray | None = None
     second: np.ndarray | None = None
     """A second score on the same voxels; calibration decides what share of it is added."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """By name, what tells a scan unlike those trained on; compared with healthy scans' figures."""
 
     def joined(self, share: float) -> np.ndarray:
         """The score with a share of the second one added, if there is one."""

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.metrics import average_precision_score
 
 from disanat.errors import ModelError
+from disanat.scoring.case_level import ANY
 
 log = logging.getLogger(__name__)
 
-__all__ = ["ANY", "Calibration", "choose_share", "choose_threshold", "dice_curve", "fit_table"]
+__all__ = [
+    "ANY",
+    "BEST",
+    "FALSE_POSITIVES",
+    "Calibration",
+    "choose_share",
+    "choose_threshold",
+    "dice_curve",
+    "fit_table",
+    "fpr_thresholds",
+]
 
 _STEPS = np.arange(0.0, 6.01, 0.1)
 _FEWEST_IN_TAIL = 10
-ANY = "any"
-"""Name of the table of all kinds of contrast together."""
+BEST = "best"
+"""Name of the threshold with the best mean Dice on synthetic lesions."""
+FALSE_POSITIVES = {"1%": 0.01, "5%": 0.05}
+"""Names of the thresholds that leave a share of healthy voxels above them."""
 _SHARES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -31,6 +44,10 @@ class Calibration:
     `false_positives_ml` is the median volume above it in healthy brains that nothing else was
     fitted on, `dice` the mean Dice on synthetic lesions. `second_share` says how much of a method's
     second score is added to its first.
+
+    `fpr_thresholds` are those of `FALSE_POSITIVES`, `case_scores` the case scores of healthy cases
+    by kind of contrast and of all as `ANY`, `bounds` the lowest and highest value of each of a
+    method's figures that is not odd. Models of earlier versions have none of the three.
     """
 
     tables: dict[str, tuple[float, ...]]
@@ -38,6 +55,9 @@ class Calibration:
     false_positives_ml: float
     dice: float
     second_share: float = 0.0
+    fpr_thresholds: Mapping[str, float] = field(default_factory=dict)
+    case_scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __call__(self, score: np.ndarray, contrast: str) -> np.ndarray:
         """-log10 of the share of healthy voxels with at least this score; float32, >= 0.
@@ -54,6 +74,32 @@ class Calibration:
             return self.tables[contrast]
         log.warning("No healthy reference for %s-like scans: taking that of all scans.", contrast)
         return self.tables.get(ANY) or next(iter(self.tables.values()))
+
+    def threshold_of(self, choice: str | float) -> float:
+        """The threshold that a user means by `best`, `1%`, `5%` or a number.
+
+        Raises:
+            ModelError: it is none of these, or the model was calibrated before it had them.
+        """
+        if choice == BEST:
+            return self.threshold
+        if choice in self.fpr_thresholds:
+            return self.fpr_thresholds[str(choice)]
+        if choice in FALSE_POSITIVES:
+            raise ModelError(
+                f"The model holds no threshold for {choice} false positives: train it again, or "
+                f"give --threshold {BEST} or a number."
+            )
+        try:
+            number = float(choice)
+        except ValueError:
+            number = float("nan")
+        if not np.isfinite(number) or number <= 0:
+            raise ModelError(
+                f"'{choice}' is no threshold: give --threshold {BEST}, "
+                f"{', '.join(FALSE_POSITIVES)}, or a number above 0 in units of the anomaly map."
+            )
+        return number
 
 
 def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:
@@ -122,3 +168,14 @@ def choose_threshold(
     best = int(np.argmax(np.where(allowed, dice, -1))) if allowed.any() else len(thresholds) - 1
     figures = {"false_positives_ml": float(median[best]), "dice": float(dice[best])}
     return float(thresholds[best]), figures
+
+
+def fpr_thresholds(healthy: Sequence[np.ndarray]) -> dict[str, float]:
+    """For each share of `FALSE_POSITIVES` the score that so many voxels of healthy brains reach.
+
+    Args:
+        healthy: calibrated scores of the brain voxels of each healthy volume; all voxels of all
+            volumes count alike.
+    """
+    scores = np.concatenate(healthy)
+    return {name: float(np.quantile(scores, 1 - share)) for name, share in FALSE_POSITIVES.items()}

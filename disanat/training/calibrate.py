@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,16 @@ from disanat.io.store import open_case
 from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
 from disanat.plans import Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
-from disanat.scoring.calibration import ANY, Calibration, choose_share, choose_threshold, fit_table
+from disanat.scoring.calibration import (
+    ANY,
+    Calibration,
+    choose_share,
+    choose_threshold,
+    fit_table,
+    fpr_thresholds,
+)
+from disanat.scoring.case_level import case_score
+from disanat.scoring.distribution import figure_bounds
 from disanat.synthesis.lesions import Lesion, draw_lesion
 from disanat.synthesis.probes import Probe, draw_probe
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
@@ -27,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _LOOKS: tuple[Contrast, ...] = ("real", "t2", "flair")
 _MOST_CASES = 4
+_MOST_HEALTHY = 8
 _SAMPLE = 20000
 _TRIES = 50
 _LEAST_ML = 0.5
@@ -40,20 +50,25 @@ def calibrate(
 
     Healthy scans, as they are and rendered as T2 and FLAIR, give the tables of the reference; with
     synthetic lesions they first say how much of a second score helps. Others, with and without
-    synthetic lesions, give the threshold. No label of a real lesion has a part in it.
+    synthetic lesions, give the thresholds, and those without the scores of healthy cases. All
+    healthy scans give the bounds of the method's figures. No label of a real lesion has a part in
+    it.
 
     Args:
         method: with its networks trained.
         configuration: of the training.
         cases: preprocessed cases.
-        split: its `reference` and `threshold` groups are used, up to four cases of each.
+        split: its `reference` and `threshold` groups are used, up to four cases of each; of the
+            threshold group up to eight without lesions.
         seed: of the renderings.
     """
     rng = np.random.default_rng(seed)
     reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
-    bar = tqdm(
-        total=2 * len(_LOOKS) * (len(reference) + len(testing)), desc="calibrating", disable=None
-    )
+    clean = split.threshold[:_MOST_HEALTHY]
+    volumes = len(_LOOKS) * (2 * len(reference) + len(testing) + len(clean))
+    bar = tqdm(total=volumes, desc="calibrating", disable=None)
+    voxel_ml = float(np.prod(configuration.spacing)) / 1000
+    figures: list[Mapping[str, float]] = []
     with bar:
         opinions = []
         for result, brain, truth in _predictions(
@@ -66,29 +81,41 @@ def calibrate(
         scores: dict[str, list[np.ndarray]] = {}
         for result, brain, _ in _predictions(rng, method, configuration, cases, reference, False):
             scores.setdefault(result.contrast, []).append(result.joined(share)[brain])
+            figures.append(result.figures)
             bar.update()
         tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
         tables[ANY] = fit_table(np.concatenate([p for parts in scores.values() for p in parts]))
         draft = Calibration(tables, 0.0, 0.0, 0.0)
         healthy = []
-        for result, brain, _ in _predictions(rng, method, configuration, cases, testing, False):
+        case_scores: dict[str, list[float]] = {ANY: []}
+        for result, brain, _ in _predictions(rng, method, configuration, cases, clean, False):
             healthy.append(draft(result.joined(share), result.contrast)[brain])
+            for name in {result.contrast, ANY}:
+                case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
+            figures.append(result.figures)
             bar.update()
         lesions = []
         for result, brain, truth in _predictions(rng, method, configuration, cases, testing, True):
             lesions.append((draft(result.joined(share), result.contrast)[brain], truth[brain]))
             bar.update()
-    voxel_ml = float(np.prod(configuration.spacing)) / 1000
-    threshold, figures = choose_threshold(healthy, lesions, voxel_ml)
+    threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
     log.info(
         "Share of the second score %.2f. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
         "of false positives in a healthy brain (median).",
         share,
         threshold,
-        figures["dice"],
-        figures["false_positives_ml"],
+        reached["dice"],
+        reached["false_positives_ml"],
     )
-    return Calibration(tables, threshold, **figures, second_share=share)
+    return Calibration(
+        tables,
+        threshold,
+        **reached,
+        second_share=share,
+        fpr_thresholds=fpr_thresholds(healthy),
+        case_scores=case_scores,
+        bounds=figure_bounds(figures),
+    )
 
 
 def _predictions(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from disanat.errors import ModelError
 from disanat.home import Home
 from disanat.inference.find import find_model
+from disanat.inference.folder import predict_folder
 from disanat.inference.model import load_model
+from disanat.inference.predictor import Predictor
 
 NAME = "Dataset005_Mini"
 
@@ -110,7 +113,28 @@ def test_a_loaded_model_holds_what_was_saved(results: Home) -> None:
     model, data = load_model(folder), json.loads((folder / "model.json").read_text())
     assert model.method.name == "dal" and model.plans.dataset == NAME
     assert model.calibration.threshold == data["calibration"]["threshold"]
+    assert 0 < model.calibration.fpr_thresholds["5%"] < model.calibration.fpr_thresholds["1%"]
+    scores = model.calibration.case_scores
+    assert len(scores["any"]) == 3 == sum(len(v) for k, v in scores.items() if k != "any")
+    assert {"noise", "residual", "white"} < set(model.calibration.bounds)
     assert not any(n.training for n in model.method.networks().values())
     facts = data["facts"]
     groups = [set(facts[f"{g}_cases"]) for g in ("train", "validation", "reference", "threshold")]
     assert sum(map(len, groups)) == len(set.union(*groups)) == 5
+
+
+def test_a_model_of_an_earlier_version_is_loaded_and_predicts(
+    results: Home, miniature: Any, tmp_path: Path
+) -> None:
+    path = fold(results, "dal__2d") / "model.json"
+    data = json.loads(path.read_text())
+    for later in ("fpr_thresholds", "case_scores", "bounds"):
+        assert data["calibration"].pop(later)
+    path.write_text(json.dumps(data))
+    miniature.write(tmp_path / "in" / "a.nii.gz", miniature.brain(9).image)
+    rows = predict_folder(Predictor.from_folder(path.parent), tmp_path / "in", tmp_path / "out")
+    assert [(r.status, r.case_p, r.case_p_resolution, r.flags) for r in rows] == [
+        ("ok", None, None, "")
+    ]
+    with pytest.raises(ModelError, match="no threshold for 1% false positives"):
+        Predictor.from_folder(path.parent, threshold="1%")

@@ -12,7 +12,7 @@ from scipy import ndimage
 import disanat
 from disanat.errors import DatasetError, ImageError
 from disanat.inference.folder import predict_folder
-from disanat.inference.predictor import Predictor, case_score, select_channels
+from disanat.inference.predictor import Predictor, select_channels
 from disanat.inference.preparation import prepare_case
 from disanat.io.cases import Case
 from disanat.io.images import read_scan
@@ -106,14 +106,6 @@ def test_channels_are_averaged(predictor: Predictor, miniature: Any, tmp_path: P
     assert set(both.phi) == {0, 1}
     both.save(tmp_path / "out", "x")
     assert (tmp_path / "out" / "x_0001_phi.nii.gz").exists()
-
-
-def test_case_score_is_the_level_of_the_worst_millilitre() -> None:
-    anomaly = np.arange(1000.0)
-    assert case_score(anomaly, 0.1) == 990
-    assert case_score(anomaly, 5.0) == 999
-    assert case_score(anomaly[:3], 0.01) == 0
-    assert case_score(np.array([]), 0.1) == 0
 
 
 def test_channels_can_be_chosen() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,3 +87,12 @@ def test_the_brain_is_what_half_of_the_members_see(plans: Plans) -> None:
     assert Ensemble([Fixed(plans, nothing)]).brain_mask(full(0)) is None
     blind = [Fixed(plans, nothing), Fixed(plans, nothing, left)]
     np.testing.assert_array_equal(Ensemble(blind).brain_mask(full(0)), left)
+
+
+def test_figures_are_averaged_and_may_be_missing(plans: Plans) -> None:
+    members = [
+        Fixed(plans, replace(result(1, "t1", 1), figures={"noise": noise})) for noise in (0.1, 0.3)
+    ]
+    assert Ensemble(members).predict([channel()])[0].figures == {"noise": pytest.approx(0.2)}
+    without = [Fixed(plans, result(1, "t1", 1))] * 2
+    assert Ensemble(without).predict([channel()])[0].figures == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from disanat.scoring.calibration import (
     choose_threshold,
     dice_curve,
     fit_table,
+    fpr_thresholds,
 )
 
 
@@ -106,3 +109,30 @@ def test_a_second_score_is_added_only_where_it_helps() -> None:
     helpful = truth + rng.normal(size=4000)
     assert choose_share([(first, 3 * noise, truth)]) == 0.0
     assert choose_share([(first, helpful, truth)]) == 1.0
+
+
+def test_thresholds_leave_their_share_of_healthy_voxels() -> None:
+    rng = np.random.default_rng(6)
+    rarity = calibration(rng.normal(size=100_000))
+    healthy = [rarity(rng.normal(size=n), "t1") for n in (20_000, 60_000)]
+    thresholds = fpr_thresholds(healthy)
+    assert list(thresholds) == ["1%", "5%"] and thresholds["5%"] < thresholds["1%"]
+    fresh = rarity(rng.normal(size=100_000), "t1")
+    for share, name in ((0.01, "1%"), (0.05, "5%")):
+        assert np.mean(fresh >= thresholds[name]) == pytest.approx(share, rel=0.1)
+
+
+def test_a_threshold_is_chosen_by_name_or_number() -> None:
+    some = replace(calibration(np.arange(1000.0)), fpr_thresholds={"1%": 2.1, "5%": 1.2})
+    chosen = [some.threshold_of(c) for c in ("best", "1%", "5%", "3.25", 4.5)]
+    assert chosen == [2.0, 2.1, 1.2, 3.25, 4.5]
+    for wrong in ("10%", "high", "nan", "-1", "0"):
+        with pytest.raises(ModelError, match=r"is no threshold: give --threshold best, 1%, 5%"):
+            some.threshold_of(wrong)
+
+
+def test_a_model_of_an_earlier_version_has_one_threshold_alone() -> None:
+    old = Calibration({"t1": [0.0, 1.0]}, 2.0, 0.0, 0.0)  # type: ignore[dict-item]
+    assert old.threshold_of("best") == 2.0 and old.threshold_of("1.5") == 1.5
+    with pytest.raises(ModelError, match="no threshold for 5% false positives: train it again"):
+        old.threshold_of("5%")

@@ -32,6 +32,7 @@ from disanat.networks.volume import apply_to_volume
 from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
+from disanat.scoring.distribution import case_figures
 from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
 from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
 
@@ -187,6 +188,9 @@ class DisentangledAnatomy(Method):
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
             second=smooth_inside(resample(lesion, shape), channel.native_brain),
+            figures=case_figures(
+                channel.image, channel.brain, channel.spacing, observed, healthy, phi, self.scheme
+            ),
         )
 
     def _paint(self, restored: Tensor, imaging: Imaging) -> Tensor:
