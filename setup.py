@@ -20,7 +20,7 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.pt"]},
+    package_data={"disanat": ["pretrained/*.pt", "pretrained/dal/*"]},
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",

@@ -20,6 +20,7 @@ from disanat.home import Home
 from disanat.io.dataset import read_dataset
 from disanat.plans import Plans
 from planning.aggregate import aggregate
+from planning.cli import shipped_encoder
 from planning.explain import explain
 from planning.fingerprint import examine_dataset
 from planning.planner import Overrides, plan
@@ -81,6 +82,7 @@ def plan_set(source: Path, convert: Callable[[Path, Home], Path]) -> tuple[Plans
             memory_gb=MEMORY_GB,
             configurations=CONFIGURATIONS,
             overrides=Overrides(memory_given=True),
+            encoder=shipped_encoder(),
         )
     return plans, len(cases)
 

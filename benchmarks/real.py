@@ -52,8 +52,9 @@ def plan(commands: Commands) -> None:
     commands.run("disanat_plan_and_preprocess", "-d", "5")
 
 
-def train(commands: Commands, resume: bool) -> None:
-    commands.run("disanat_train", "-d", "5", *(["--resume"] if resume else []))
+def train(commands: Commands, resume: bool, model: str | None) -> None:
+    if model is None:
+        commands.run("disanat_train", "-d", "5", *(["--resume"] if resume else []))
     commands.run("disanat_train", "-d", "5", "-m", "threshold")
 
 
@@ -83,8 +84,11 @@ def cases_with(dataset: str, channel: int) -> list[Case]:
     return [case for case in cases if channel in case.channels]
 
 
-def predict(commands: Commands) -> None:
+def predict(commands: Commands, model: str | None) -> None:
     """Every set and contrast with both methods; one that fails is left to the table to tell."""
+    chosen = {method: ("-m", method, "-d", "5") for method in METHODS}
+    if model is not None:
+        chosen["dal"] = ("-m", model)
     for dataset in TEST_SETS.values():
         scans = HOME / "raw" / dataset / "imagesTs"
         for channel, contrast in contrasts(dataset).items():
@@ -92,7 +96,7 @@ def predict(commands: Commands) -> None:
                 folder = output(method, dataset, contrast)
                 shutil.rmtree(ROOT / folder, ignore_errors=True)
                 commands.run(
-                    "disanat_predict", "-m", method, "-d", "5", "-i", scans, "-o", folder,
+                    "disanat_predict", *chosen[method], "-i", scans, "-o", folder,
                     "--use_channels", str(channel), accept=range(256),
                 )  # fmt: skip
 
@@ -146,11 +150,30 @@ def evaluate_all() -> tuple[list[Row], list[str]]:
     return rows, notes
 
 
+def measured_model() -> str:
+    """What was measured as `dal`: when that model was finished, and whether it is the shipped one.
+
+    Raises:
+        DatasetError: it was not one and the same everywhere.
+    """
+    found = [
+        dict(read_json(path, DatasetError, "predict again"))
+        for path in sorted((ROOT / HOME / "predictions" / "dal").glob("*/prediction.json"))
+    ]
+    said = {(bool(one.get("bundled")), one.get("finished", "unknown")) for one in found}
+    if len(said) != 1:
+        raise DatasetError(f"{HOME} holds predictions of {len(said)} models: run --from predict.")
+    [(bundled, finished)] = said
+    return f"{'the one that ships with disanat' if bundled else 'dal'}, finished {finished}"
+
+
 def load_record() -> dict[str, Any]:
     return dict(read_json(RECORD, DatasetError, "run make real without --from first"))
 
 
-def run_steps(first: str, data: Path, resume: bool) -> tuple[dict[str, Any], list[Row], list[str]]:
+def run_steps(
+    first: str, data: Path, resume: bool, model: str | None
+) -> tuple[dict[str, Any], list[Row], list[str]]:
     """Run the steps from `first` on; what each cost and which commit ran it is kept in run.json."""
     record: dict[str, Any] = {}
     if first == STEPS[0]:
@@ -162,8 +185,8 @@ def run_steps(first: str, data: Path, resume: bool) -> tuple[dict[str, Any], lis
     actions = {
         "convert": lambda: convert(commands, data),
         "plan": lambda: plan(commands),
-        "train": lambda: train(commands, resume),
-        "predict": lambda: predict(commands),
+        "train": lambda: train(commands, resume, model),
+        "predict": lambda: predict(commands, model),
         "evaluate": evaluate_all,
     }
     result: Any = None
@@ -178,6 +201,8 @@ def run_steps(first: str, data: Path, resume: bool) -> tuple[dict[str, Any], lis
         }
         if step == "train" and resume:
             record[step] |= {"minutes": trained_minutes(), "note": "interrupted and resumed"}
+        if step == "evaluate":
+            record[step]["model"] = measured_model()
         write_json(record, RECORD)
     rows, notes = result
     return record, rows, notes
@@ -193,11 +218,15 @@ def main() -> None:
         "--resume", action="store_true",
         help="with --from train: go on with a training that was interrupted",
     )  # fmt: skip
+    parser.add_argument(
+        "--model",
+        help="measure this model's folder, or the shipped one (pretrained), in place of training",
+    )
     args = parser.parse_args()
     data = Path(os.environ.get("DISANAT_TEST_DATA", "../shared/data"))
     if not (ROOT / data).is_dir():
         parser.error(f"{data} is not there: set DISANAT_TEST_DATA to the folder of real scans.")
-    record, rows, notes = run_steps(args.first, data, args.resume)
+    record, rows, notes = run_steps(args.first, data, args.resume, args.model)
     page = write_page(record, rows, notes, ROOT / PAGE)
     write_json([asdict(row) for row in rows], ROOT / HOME / "real.json")
     print(f"\n{page}\nWritten: {PAGE}, {HOME}/real.json, {HOME}/panels/SET_CONTRAST_CASE.png")

@@ -137,6 +137,7 @@ def _head(record: Mapping[str, Any]) -> list[str]:
     total = sum(entry["minutes"] for entry in record.values())
     lines = [
         f"- date {last['date']}, commit {last['commit']}",
+        f"- model: {last['model']}",
         f"- machine: {machine()}",
         f"- {total:.1f} minutes in all ({times})",
     ]

@@ -182,9 +182,11 @@ class Plans:
     channel_names: tuple[str, ...]
     classes: tuple[str, ...]
     """Names of the tissue classes, in the order of the anatomy's channels after background."""
-    prior: Literal["labels", "atlas"]
+    prior: Literal["labels", "atlas", "encoder"]
+    """Where the tissues of the healthy scans come from: the dataset's own label maps, the atlas by
+    registration, or the encoder of the model that ships with the package."""
     label_mapping: dict[str, tuple[int, ...]]
-    """Class name -> numbers of the dataset's own label maps; empty for the atlas route."""
+    """Class name -> numbers of the dataset's own label maps; empty without them."""
     skull_stripped: bool
     device: Literal["cpu", "cuda"]
     memory_gb: float

@@ -8,6 +8,7 @@ import re
 
 from disanat.cli.common import add_home_argument
 from planning.planner import CONFIGURATIONS
+from planning.prior import PRIORS
 
 __all__ = ["build_parser", "default_processes"]
 
@@ -120,6 +121,13 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
         help="in voxels: two numbers for 2d, three for 3d_fullres and 3d_lowres",
     )
     experts.add_argument("--batch_size", type=_count, metavar="N", help="an even number")
+    experts.add_argument(
+        "--prior",
+        choices=PRIORS,
+        help="where the tissues of the scans come from: the label maps in priorsTr, the anatomy "
+        "encoder that ships with disanat, or an atlas by registration (default: the first of them "
+        "that is there)",
+    )
     experts.add_argument(
         "--plans_name",
         type=_name,

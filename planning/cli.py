@@ -25,10 +25,11 @@ from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
 from planning.memory import default_memory
 from planning.planner import CONFIGURATIONS, Overrides, plan
+from planning.prior import Encoder
 from planning.sizing import Device
 from planning.verify import problem_table, verify_dataset
 
-__all__ = ["build_parser", "main", "plan_and_preprocess"]
+__all__ = ["build_parser", "main", "plan_and_preprocess", "shipped_encoder"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def plan_and_preprocess(
 
     Raises:
         DatasetError: the dataset is missing or faulty.
-        PlanError: unknown configuration, or too little memory.
+        PlanError: unknown configuration, a prior that is not there, or too little memory.
+        ModelError: the model that ships with disanat is damaged.
     """
     place = resolve_home(home)
     raw = _raw_dataset(place, dataset)
@@ -120,6 +122,7 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         configurations=names,
         overrides=replace(settings.overrides, memory_given=given),
         name=settings.plans_name,
+        encoder=shipped_encoder(),
     )
     save_json(fingerprint, source)
     declared = read_json(raw.folder / "dataset.json", DatasetError, "write it again")
@@ -127,6 +130,21 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
     save_json(plans, folder / "plans.json")
     _log.info("Wrote %s", folder / "plans.json")
     return plans
+
+
+def shipped_encoder() -> Encoder | None:
+    """The anatomy encoder of the model that ships with disanat; None without one.
+
+    Raises:
+        ModelError: its description is damaged.
+    """
+    from disanat.inference.bundled import bundled_model
+
+    shipped = bundled_model()
+    if shipped is None:
+        return None
+    trained = f"{shipped.method} on {shipped.dataset}, {shipped.finished}"
+    return Encoder(shipped.classes, trained)
 
 
 def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
@@ -163,11 +181,22 @@ def _planned(folder: Path) -> tuple[str, ...]:
 
 
 def _preprocess(home: Home, plans: Plans, settings: _Settings) -> None:
-    from disanat.preprocessing.healthy import preprocess_dataset  # heavy; --help must be quick
+    # heavy; --help must be quick
+    from disanat.inference.anatomy import EncoderTissues
+    from disanat.inference.bundled import bundled_folder
+    from disanat.preprocessing.healthy import preprocess_dataset
 
+    estimator = EncoderTissues(bundled_folder()) if plans.prior == "encoder" else None
     for name in settings.configurations:
         configuration = plans.configuration(name)
-        preprocess_dataset(home, plans.dataset, plans, configuration, settings.processes)
+        preprocess_dataset(
+            home,
+            plans.dataset,
+            plans,
+            configuration,
+            settings.processes,
+            tissue_estimator=estimator,
+        )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -186,6 +215,7 @@ def _run(args: argparse.Namespace) -> int:
         target_spacing=tuple(spacing) if spacing else None,
         patch_size=tuple(patch) if patch else None,
         batch_size=args.batch_size,
+        prior=args.prior,
     )
     settings = _Settings(
         args.gpu_memory_gb,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from disanat.errors import PlanError
-from disanat.io.dataset import mapping_scheme
 from disanat.plans import (
     AXES,
     Configuration,
@@ -16,9 +15,9 @@ from disanat.plans import (
     Plans,
     Triple,
 )
-from disanat.tissues import THREE_CLASSES, TissueClass
 from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
+from planning.prior import Encoder, Prior, plan_tissues
 from planning.reasons import (
     about_device,
     about_intensities,
@@ -52,6 +51,7 @@ class Overrides:
     patch_size: tuple[int, ...] | None = None
     """For the configurations that have as many axes."""
     batch_size: int | None = None
+    prior: Prior | None = None
 
     def described(self, memory_gb: float) -> tuple[str, ...]:
         """One entry for each setting, as kept in the plan."""
@@ -62,6 +62,8 @@ class Overrides:
             entries.append(f"patch_size {' '.join(map(str, self.patch_size))}")
         if self.batch_size:
             entries.append(f"batch_size {self.batch_size}")
+        if self.prior:
+            entries.append(f"prior {self.prior}")
         return tuple(entries)
 
 
@@ -75,6 +77,7 @@ def plan(
     configurations: Sequence[str] = ("2d",),
     overrides: Overrides | None = None,
     name: str = "",
+    encoder: Encoder | None = None,
 ) -> Plans:
     """Plan every wanted configuration of a dataset.
 
@@ -88,6 +91,8 @@ def plan(
             all others.
         overrides: what the user has decided himself; kept in the plan.
         name: of the plan, where a dataset has several.
+        encoder: the anatomy encoder that ships with disanat, for datasets without label maps; None
+            without one.
 
     Raises:
         PlanError: unknown configuration, one that does not pay, settings that cannot be, or too
@@ -96,11 +101,12 @@ def plan(
     overrides = overrides or Overrides()
     _check_names(configurations)
     _check_axes(configurations, overrides)
-    scheme, mapping, about_classes = _classes(fingerprint, label_mapping)
+    tissues = plan_tissues(fingerprint, label_mapping, encoder, overrides.prior)
+    classes = tuple(tissue.name for tissue in tissues.scheme)
     spacing, about_spacing = _spacing(fingerprint, overrides)
     decisions = [
         about_device(device, memory_gb, number_format, overrides.memory_given),
-        about_classes,
+        tissues.decision,
         about_skull(fingerprint),
         about_spacing,
         *about_intensities(fingerprint),
@@ -111,7 +117,7 @@ def plan(
     recommended = "2d" if "2d" in configurations else configurations[0]
     for kind in dict.fromkeys(configurations):
         frame, reasons = _frame(
-            kind, fingerprint, spacing, len(scheme), device, number_format, memory_gb
+            kind, fingerprint, spacing, len(classes), device, number_format, memory_gb
         )
         augmentation, about = plan_augmentation(fingerprint, frame.spacing)
         frame = replace(_overridden(frame, overrides), augmentation=augmentation)
@@ -122,13 +128,13 @@ def plan(
         if kind == recommended:
             rungs = ladder(frame, sizes)
             decisions.append(about_ladder(kind, rungs))
-    decisions.append(about_recommendation(recommended, planned, len(scheme)))
+    decisions.append(about_recommendation(recommended, planned, len(classes)))
     return Plans(
         dataset=fingerprint.dataset,
         channel_names=fingerprint.channel_names,
-        classes=tuple(tissue.name for tissue in scheme),
-        prior="labels" if mapping else "atlas",
-        label_mapping=mapping,
+        classes=classes,
+        prior=tissues.prior,
+        label_mapping=tissues.mapping,
         skull_stripped=fingerprint.skull_stripped,
         device=device,
         memory_gb=memory_gb,
@@ -174,27 +180,6 @@ def _overridden(frame: Frame, overrides: Overrides) -> Frame:
     changed = replace(frame, patch=chosen, batch=overrides.batch_size)
     check_overrides(changed)
     return changed
-
-
-def _classes(
-    fingerprint: Fingerprint, label_mapping: Mapping[str, Sequence[int]]
-) -> tuple[tuple[TissueClass, ...], dict[str, tuple[int, ...]], Decision]:
-    scheme = mapping_scheme(label_mapping) if fingerprint.prior_available else None
-    if scheme is None:
-        reason = (
-            "The dataset has no label maps, so the anatomy comes from the atlas by registration, "
-            f"which knows {len(THREE_CLASSES)} tissues."
-        )
-        names = ", ".join(tissue.name for tissue in THREE_CLASSES)
-        return THREE_CLASSES, {}, Decision("tissue classes", f"{names} (atlas)", reason)
-    mapping = {name: tuple(numbers) for name, numbers in label_mapping.items()}
-    numbers = len({label for numbers in mapping.values() for label in numbers})
-    reason = (
-        f"Label maps come with all {len(fingerprint.cases)} cases, and {numbers} of their numbers "
-        f"belong to {len(mapping)} of the {len(scheme)} tissues."
-    )
-    names = ", ".join(tissue.name for tissue in scheme)
-    return scheme, mapping, Decision("tissue classes", f"{names} (label maps)", reason)
 
 
 def _frame(

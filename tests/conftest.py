@@ -35,6 +35,12 @@ def _no_home_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISANAT_HOME", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor must the model that ships with disanat; `ship` puts another one in its place."""
+    monkeypatch.setattr("disanat.inference.bundled.bundled_folder", lambda: ROOT / "nothing_ships")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real scans; tests that need it skip where it is absent."""
@@ -224,3 +230,63 @@ def trained_home(planned_home: Path, tmp_path_factory: pytest.TempPathFactory) -
         assert run_main("train", *common, "-m", "threshold") == 0
 
     return _once(tmp_path_factory, "trained_home", build)
+
+
+def teach(model_folder: Path, cases: Path, target: Path, steps: int = 60) -> None:
+    """Teach a miniature model's encoder the tissues of the scans as they are, and save it.
+
+    The training that all tests share is too short for that; this one is short because it renders
+    nothing.
+    """
+    import torch
+
+    from disanat.inference.model import load_model, save_model
+    from disanat.io.store import open_case, stored_cases
+
+    model = load_model(model_folder)
+    encoder = model.method.networks()["encoder"].train()
+    reach = model.configuration.context_slices
+    images, truths = [], []
+    for name in stored_cases(cases):
+        case = open_case(cases, name)
+        padding = ((reach, reach), (0, 0), (0, 0))
+        stack = np.pad(case.image[0], padding, constant_values=-4.0)
+        whole = tuple(slice(n // 4 * 4) for n in stack.shape[1:])
+        images += [stack[(slice(i, i + 2 * reach + 1), *whole)] for i in range(len(case.labels[:]))]
+        truths += [labels[whole] for labels in case.labels[:]]
+    torch.manual_seed(0)
+    rng, rate = np.random.default_rng(0), torch.optim.Adam(encoder.parameters(), 1e-2)
+    for _ in range(steps):
+        chosen = rng.choice(len(images), 8)
+        shape = np.min([images[i].shape[1:] for i in chosen], axis=0)
+        given = np.stack([images[i][:, : shape[0], : shape[1]] for i in chosen])
+        wanted = np.stack([truths[i][: shape[0], : shape[1]] for i in chosen]).astype(np.int64)
+        logits = encoder(torch.from_numpy(given))[:, :-1]
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(wanted))
+        rate.zero_grad()
+        loss.backward()
+        rate.step()
+    encoder.eval()
+    facts = json.loads((model_folder / "model.json").read_text())["facts"]
+    save_model(replace(model, folder=target), model.method.networks().state_dict(), facts)
+
+
+@pytest.fixture(scope="session")
+def taught_model(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A miniature dal model whose encoder knows the tissues of T1-like scans."""
+    results = trained_home / "results" / DATASET / "dal__2d" / "fold_0"
+    cases = trained_home / "preprocessed" / DATASET / "2d"
+    return _once(tmp_path_factory, "taught", lambda folder: teach(results, cases, folder))
+
+
+@pytest.fixture
+def ship(monkeypatch: pytest.MonkeyPatch, taught_model: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Ships that model; what it gives puts it in place and returns its folder."""
+
+    def put() -> Path:
+        folder = tmp_path / "package" / "dal"
+        shutil.copytree(taught_model, folder)
+        monkeypatch.setattr("disanat.inference.bundled.bundled_folder", lambda: folder)
+        return folder
+
+    return put

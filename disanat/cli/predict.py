@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
             "Find lesions in brain scans of any contrast. For each case: CASE.nii.gz (lesion "
             "mask), CASE_anomaly.nii.gz (-log10 of how rare such a score is in healthy brains), "
             "CASE_000X_phi.nii.gz (pseudo-healthy image), all in the scan's own geometry; and "
-            "predictions.csv. With no model named, the one that finished training last is taken."
+            "predictions.csv. With no model named, the one that finished training last is taken; "
+            "with nothing trained yet, the one that ships with disanat."
         ),
         epilog="example: disanat_predict -i scans -o results",
     )
@@ -38,7 +39,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder for the results")
     parser.add_argument(
-        "-m", "--model", help="a model's folder, or a method's name such as dal or threshold"
+        "-m",
+        "--model",
+        help="a model's folder, a method's name such as dal or threshold, or pretrained: the model "
+        "that ships with disanat",
     )
     parser.add_argument("-d", "--dataset", help="take a model of this dataset")
     parser.add_argument("-c", "--configuration", help="take a model of this configuration")
@@ -80,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from disanat.inference.bundled import bundled_model, is_bundled
     from disanat.inference.find import find_members, find_model
     from disanat.inference.folder import predict_folder
     from disanat.inference.predictor import Predictor
@@ -95,6 +100,10 @@ def _run(args: argparse.Namespace) -> int:
         folder = ready_ensemble(home, members, device)
     else:
         folder = find_model(home, args.model, dataset, args.configuration, folds[0])
+    shipped = bundled_model()
+    if shipped is not None and is_bundled(folder):
+        why = "" if args.model else f"{home.results} holds no trained model. "
+        log.info("%s%s", why, shipped.sentence)
     log.info("Predicting with %s.", folder)
     predictor = Predictor.from_folder(folder, device, args.threshold)
     extras = tuple(dict.fromkeys(args.save))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from disanat.errors import ModelError
 from disanat.home import Home
+from disanat.inference.bundled import NAME, bundled_model
 from disanat.inference.model import DESCRIPTION, finished
 from disanat.methods.registry import method_names, untrained_methods
 
@@ -24,40 +25,49 @@ def find_model(
 
     Args:
         home: the home folder.
-        model: a folder, or a method's name; anything by default.
+        model: a folder, a method's name, or `pretrained` for the model that ships with the package;
+            anything by default.
         dataset: full dataset name, or None for any.
         configuration: name, or None for any.
         fold: number or `all`, or None for any.
 
     Returns:
-        The folder of the training that finished last among those that fit; with no model named, a
-        baseline without training is taken only where there is nothing else.
+        The folder of the training that finished last among those that fit. With nothing named and
+        nothing trained it is the shipped model's. With no model named, a baseline without training
+        is taken only where there is nothing else.
 
     Raises:
         ModelError: none fits; the message lists what there is.
     """
+    narrowed = any(choice is not None for choice in (dataset, configuration, fold))
+    if model == NAME:
+        return _shipped(narrowed)
     if model and Path(model).is_dir():
         return _inside(Path(model), fold)
     if model and model not in method_names():
         raise ModelError(
             f"'{model}' is neither a folder nor a method: give a model's folder, or one of "
-            f"{', '.join(method_names())}."
+            f"{', '.join((*method_names(), NAME))}."
         )
     training = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}"
     patterns = [f"{training}/{last}" for last in _last_parts(fold)]
     found = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
     trained = [p for p in found if p.parent.name.split("__")[0] not in untrained_methods()]
+    shipped = bundled_model()
     if model is None and trained:
         found = trained
+    elif model is None and shipped and not narrowed:
+        return shipped.folder
     if found:
         return max(found, key=finished)
     there = sorted(
         str(p.parent.relative_to(home.results)) for p in home.results.glob(f"*/*/*/{DESCRIPTION}")
     )
     if not there:
+        hint = f", or take the one that ships with disanat by -m {NAME} alone" if shipped else ""
         raise ModelError(
             f"No model has been trained yet in {home.results}: run disanat_train first, or point "
-            "--home or DISANAT_HOME at the folder where one was."
+            f"--home or DISANAT_HOME at the folder where one was{hint}."
         )
     raise ModelError(
         f"No finished model fits {patterns[0]} in {home.results}: there are {', '.join(there)}."
@@ -93,6 +103,19 @@ def find_members(
                 f"disanat_train -f {fold}, or leave it out of -f."
             )
     return members
+
+
+def _shipped(narrowed: bool) -> Path:
+    """The folder of the model that ships with the package."""
+    if narrowed:
+        raise ModelError(f"-m {NAME} names one single model: leave out -d, -c and -f.")
+    shipped = bundled_model()
+    if shipped is None:
+        raise ModelError(
+            "This disanat was installed without a trained model: train one with disanat_train, or "
+            "name a model's folder with -m."
+        )
+    return shipped.folder
 
 
 def _last_parts(fold: str | None) -> tuple[str, ...]:

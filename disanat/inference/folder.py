@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import atomic_path, write_json
+from disanat.inference.bundled import is_bundled
+from disanat.inference.model import finished
 from disanat.inference.predictor import Prediction, Predictor, input_cases
 from disanat.io.cases import Case
 
@@ -76,6 +78,8 @@ def predict_folder(
         {
             "schema_version": 1,
             "model": str(model.folder),
+            "bundled": is_bundled(model.folder),
+            "finished": finished(model.folder),
             "method": model.method.name,
             "configuration": model.configuration.name,
             "dataset": model.plans.dataset,

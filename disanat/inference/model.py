@@ -24,6 +24,7 @@ from disanat.scoring.calibration import Calibration
 __all__ = [
     "DESCRIPTION",
     "REMEDY",
+    "WEIGHTS",
     "Model",
     "ensemble_folder",
     "finished",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 DESCRIPTION = "model.json"
-_WEIGHTS = "checkpoint_final.pt"
+WEIGHTS = "checkpoint_final.pt"
 _SCHEMA = 1
 REMEDY = "train the model again with disanat_train"
 
@@ -65,7 +66,7 @@ def ensemble_folder(members: Sequence[Path]) -> Path:
 def save_model(model: Model, weights: dict[str, torch.Tensor], facts: dict[str, object]) -> None:
     """Write weights, then the description that makes the model findable."""
     if weights:
-        save_state({"weights": weights}, model.folder / _WEIGHTS)
+        save_state({"weights": weights}, model.folder / WEIGHTS)
     _describe(model, {"facts": facts})
 
 
@@ -130,12 +131,12 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
 def _load_networks(networks: nn.ModuleDict, folder: Path, device: str) -> None:
     if not len(networks):
         return
-    state = load_state(folder / _WEIGHTS, torch.device(device))
+    state = load_state(folder / WEIGHTS, torch.device(device))
     try:
         networks.load_state_dict(state["weights"])
     except (RuntimeError, KeyError) as cause:
         raise ModelError(
-            f"{folder / _WEIGHTS} does not fit {folder / DESCRIPTION}: {REMEDY}."
+            f"{folder / WEIGHTS} does not fit {folder / DESCRIPTION}: {REMEDY}."
         ) from cause
     networks.to(device).eval()
 

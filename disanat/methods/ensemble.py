@@ -32,6 +32,10 @@ class Ensemble(Detector):
         masks = [mask for m in self.members if (mask := m.brain_mask(image)) is not None]
         return np.mean(masks, axis=0) >= 0.5 if masks else None
 
+    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
+        seen = [one for m in self.members if (one := m.anatomy(image)) is not None]
+        return _mean(seen) if seen else None
+
 
 def _joined(opinions: Sequence[ChannelResult]) -> ChannelResult:
     second = [o.second for o in opinions if o.second is not None]

@@ -77,6 +77,18 @@ class Detector(ABC):
         """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
         return None
 
+    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
+        """Probabilities of background and tissues as seen, not restored; None if it has none.
+
+        Args:
+            image: one channel, standardised, (S, P, L) at plan spacing, `OUTSIDE` outside the
+                brain.
+
+        Returns:
+            Shape (classes + 1, S, P, L), summing to 1 over the first axis.
+        """
+        return None
+
 
 class Method(Detector):
     """One way to find anomalies, trained on healthy scans alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -18,22 +18,26 @@ from sklearn.cluster import KMeans
 from tqdm import tqdm
 
 from disanat.anatomy.atlas import atlas_tissues
-from disanat.errors import DatasetError, DisanatError
+from disanat.anatomy.shares import implausible_share
+from disanat.errors import DatasetError, DisanatError, ImageError, PlanError
 from disanat.home import Home
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.io.store import StoredCase, save_case
-from disanat.plans import Configuration, Plans
+from disanat.plans import Configuration, Plans, Triple
 from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
-__all__ = ["preprocess_case", "preprocess_dataset", "read_case"]
+__all__ = ["TissueEstimator", "preprocess_case", "preprocess_dataset", "read_case"]
 
 log = logging.getLogger(__name__)
+
+TissueEstimator = Callable[[Sequence[np.ndarray], np.ndarray, Triple], np.ndarray]
+"""From a case's channels, its brain mask and the voxel size in mm to class numbers."""
 
 _MARGIN_SKULL_MM = 20.0
 _MARGIN_STRIPPED_MM = 6.0
@@ -60,9 +64,20 @@ def read_case(case: Case) -> dict[int, Scan]:
 
 
 def preprocess_case(
-    case: Case, prior: Path | None, plans: Plans, configuration: Configuration
+    case: Case,
+    prior: Path | None,
+    plans: Plans,
+    configuration: Configuration,
+    tissue_estimator: TissueEstimator | None = None,
 ) -> StoredCase:
     """Crop, resample, standardise and label one healthy case.
+
+    Args:
+        case: the scans.
+        prior: its label map; None without one.
+        plans: of the dataset.
+        configuration: to prepare for.
+        tissue_estimator: names the tissues where the plan's prior is `encoder`.
 
     Raises:
         DisanatError: the case cannot be used; the message names the file.
@@ -78,11 +93,15 @@ def preprocess_case(
     shape = new_shape(brain[box].shape, first.spacing, configuration.spacing)
     brain = resample(brain[box].astype(np.float32), shape) >= 0.5
     images = [resample(scan.array[box], shape, order=3) for scan in scans.values()]
-    if given is None:
-        labels = atlas_tissues(images[0], configuration.spacing, brain)
-    else:
+    if given is not None:
         labels = resample(given[box], shape, order=0)
+    elif plans.prior == "encoder":
+        labels = _estimator(tissue_estimator, plans)(images, brain, configuration.spacing)
+    else:
+        labels = atlas_tissues(images[0], configuration.spacing, brain)
     labels = _complete(labels, brain, scheme)
+    if plans.prior == "encoder":
+        _check_anatomy(labels, scheme, first)
     if not stripped:
         labels = _label_outside(labels, images[0], brain)
     standard = [intensity_scale(i[brain]).standardise(i, labels > 0) for i in images]
@@ -92,7 +111,7 @@ def preprocess_case(
 def _given_labels(
     prior: Path | None, scan: Scan, plans: Plans, scheme: tuple[TissueClass, ...]
 ) -> np.ndarray | None:
-    if plans.prior == "atlas":
+    if plans.prior != "labels":
         return None
     if prior is None:
         raise DatasetError(
@@ -106,6 +125,25 @@ def _given_labels(
             "(nearest neighbour)."
         )
     return remap_labels(labels.array, plans.label_mapping, scheme)
+
+
+def _estimator(given: TissueEstimator | None, plans: Plans) -> TissueEstimator:
+    if given is None:
+        raise PlanError(
+            f"The plan of {plans.dataset} takes its tissues from a model that ships with disanat, "
+            "but none is there: plan it again with disanat_plan_and_preprocess --prior atlas."
+        )
+    return given
+
+
+def _check_anatomy(labels: np.ndarray, scheme: tuple[TissueClass, ...], scan: Scan) -> None:
+    strange = implausible_share(labels, scheme)
+    if strange:
+        raise ImageError(
+            f"{scan.path} is not understood by the shipped anatomy encoder ({strange}): check that "
+            "it shows a whole healthy brain, give label maps in priorsTr, or plan with --prior "
+            "atlas."
+        )
 
 
 def _box(
@@ -140,18 +178,28 @@ def _label_outside(labels: np.ndarray, image: np.ndarray, brain: np.ndarray) -> 
 
 
 def _job(
-    case: Case, prior: Path | None, plans: Plans, configuration: Configuration, folder: Path
+    case: Case,
+    prior: Path | None,
+    plans: Plans,
+    configuration: Configuration,
+    folder: Path,
+    tissue_estimator: TissueEstimator | None,
 ) -> str | None:
     """Preprocess and store one case; a user's mistake comes back as text, not as an exception."""
     try:
-        save_case(folder, preprocess_case(case, prior, plans, configuration))
+        save_case(folder, preprocess_case(case, prior, plans, configuration, tissue_estimator))
     except DisanatError as mistake:
         return str(mistake)
     return None
 
 
 def preprocess_dataset(
-    home: Home, dataset: str, plans: Plans, configuration: Configuration, processes: int
+    home: Home,
+    dataset: str,
+    plans: Plans,
+    configuration: Configuration,
+    processes: int,
+    tissue_estimator: TissueEstimator | None = None,
 ) -> None:
     """Preprocess all training cases of a dataset for one configuration.
 
@@ -163,6 +211,8 @@ def preprocess_dataset(
         plans: its plan.
         configuration: the configuration to preprocess for.
         processes: worker processes; 0 works in this one.
+        tissue_estimator: names the tissues where the plan's prior is `encoder`; must survive
+            pickling.
 
     Raises:
         DatasetError: fewer than four cases could be used.
@@ -172,7 +222,13 @@ def preprocess_dataset(
     cases = raw.training_cases()
     for stale in folder.glob("*.json"):
         stale.unlink()
-    work = partial(_job, plans=plans, configuration=configuration, folder=folder)
+    work = partial(
+        _job,
+        plans=plans,
+        configuration=configuration,
+        folder=folder,
+        tissue_estimator=tissue_estimator,
+    )
     refused = [
         message
         for message in tqdm(

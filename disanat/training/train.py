@@ -100,11 +100,18 @@ def train(
         "validation_cases": list(split.validation),
         "reference_cases": list(split.reference),
         "threshold_cases": list(split.threshold),
+        "device": _described(settings.device),
         "torch": torch.__version__,
     }
     save_model(Model(built, plans, chosen, calibration, folder), weights, facts)
     log.info("Model finished in %s min: %s", facts["minutes"], folder)
     return folder
+
+
+def _described(device: str) -> str:
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu, {torch.get_num_threads()} threads"
 
 
 def cases_folder(home: Home, plans: Plans, configuration: Configuration) -> Path:

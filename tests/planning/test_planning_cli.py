@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from disanat.errors import PlanError
+from disanat.io.store import open_case
 from disanat.plans import Fingerprint, Plans, load_json
 from planning import cli, fingerprint
 
@@ -43,7 +45,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Stands in for preprocessing, and records what it was asked for."""
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(
-        "disanat.preprocessing.healthy.preprocess_dataset", lambda *a: calls.append(a)
+        "disanat.preprocessing.healthy.preprocess_dataset", lambda *a, **_: calls.append(a)
     )
     return calls
 
@@ -141,6 +143,50 @@ def test_gpu_memory_plans_for_a_gpu(home: Path, prepared: list[Any]) -> None:
     assert run(home, "-d", "7", "--gpu_memory_gb", "8") == 0
     plans = load_json(home / "preprocessed" / "Dataset007_Small" / "plans.json", Plans)
     assert (plans.device, plans.memory_gb, plans.overridden) == ("cuda", 8.0, ("gpu_memory_gb 8",))
+
+
+def unlabelled(miniature: Any, home: Path) -> Path:
+    """The miniature dataset without its label maps."""
+    folder = miniature.dataset(home)
+    shutil.rmtree(folder / "priorsTr")
+    (folder / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
+    return home / "preprocessed" / miniature.dataset_name
+
+
+def test_the_shipped_encoder_names_the_tissues(
+    tmp_path: Path, miniature: Any, ship: Callable[[], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In worker processes too, where nothing of this test's patching is known."""
+    folder = unlabelled(miniature, tmp_path)
+    ship()
+    assert cli.main(["--home", str(tmp_path), "-np", "1", "-d", "5"]) == 0
+    plans = load_json(folder / "plans.json", Plans)
+    assert plans.prior == "encoder" and plans.classes == ("csf", "grey", "white")
+    assert "that ships with disanat (dal on Dataset005_Mini" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    for number in range(5):
+        truth = miniature.brain(number).labels
+        box = tuple(slice(max(0, i.min() - 2), i.max() + 3) for i in np.nonzero(truth))
+        labels = open_case(folder / "2d", f"h{number}").labels[:]
+        inside = truth[box] > 0
+        assert (labels == truth[box])[inside].mean() > 0.75 and not labels[~inside].any()
+
+
+def test_the_atlas_can_be_kept(
+    tmp_path: Path,
+    miniature: Any,
+    ship: Callable[[], Path],
+    prepared: list[Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = unlabelled(miniature, tmp_path)
+    assert run(tmp_path, "-d", "5", "--prior", "encoder") == 2
+    assert "installed without a trained model" in capsys.readouterr().err
+    ship()
+    assert run(tmp_path, "-d", "5", "--prior", "atlas") == 0
+    plans = load_json(folder / "plans.json", Plans)
+    assert plans.prior == "atlas" and plans.overridden == ("prior atlas",)
 
 
 def test_a_second_configuration_joins_the_first(home: Path, prepared: list[Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disanat.errors import DatasetError
+from disanat.errors import DatasetError, ImageError, PlanError
 from disanat.home import Home
 from disanat.io.cases import Case, find_cases
 from disanat.io.dataset import read_dataset
@@ -86,3 +86,43 @@ def test_a_useless_case_is_left_out_but_enough_must_remain(
         (images / f"{name}_0000.nii.gz").write_text("spoiled")
     with pytest.raises(DatasetError, match="Only 2 of 5 cases .*healthy cases are needed"):
         preprocess_dataset(home, NAME, plans, configuration, 0)
+
+
+def test_tissues_may_come_from_an_estimator(planned_home: Path, plans: Plans) -> None:
+    raw = read_dataset(planned_home / "raw" / NAME)
+    case = raw.training_cases()[0]
+    asked = []
+
+    def estimate(images: Any, brain: np.ndarray, spacing: Any) -> np.ndarray:
+        asked.append((len(images), images[0].shape, spacing))
+        labels = np.zeros(brain.shape, np.uint8)
+        labels[: brain.shape[0] // 2] = 3
+        labels[brain.shape[0] // 2 :, 10:] = 2
+        return labels
+
+    given = replace(plans, prior="encoder", label_mapping={})
+    configuration = plans.configuration("2d")
+    stored = preprocess_case(case, None, given, configuration, estimate)
+    usual = preprocess_case(case, raw.prior_path(case.name), plans, configuration)
+    assert asked == [(1, stored.labels.shape, configuration.spacing)]
+    brain = usual.labels > 0
+    np.testing.assert_array_equal(stored.labels > 0, brain)  # what it left open is fluid
+    half = brain.shape[0] // 2
+    assert set(np.unique(stored.labels[:half][brain[:half]])) == {3}
+    assert set(np.unique(stored.labels[half:][brain[half:]])) == {1, 2}
+    with pytest.raises(PlanError, match="none is there: plan it again .*--prior atlas"):
+        preprocess_case(case, None, given, configuration)
+
+
+def no_grey(images: Any, brain: np.ndarray, spacing: Any) -> np.ndarray:
+    return np.where(np.cumsum(brain, axis=0) % 2, 1, 3).astype(np.uint8)
+
+
+def test_an_implausible_anatomy_is_left_out(planned_home: Path, plans: Plans) -> None:
+    raw = read_dataset(planned_home / "raw" / NAME)
+    case = raw.training_cases()[0]
+    given = replace(plans, prior="encoder", label_mapping={})
+    with pytest.raises(
+        ImageError, match=r"h0_0000.nii.gz is not understood .*grey is missing.*--prior atlas"
+    ):
+        preprocess_case(case, None, given, plans.configuration("2d"), no_grey)

@@ -1,0 +1,105 @@
+"""Where the tissues of healthy scans come from: label maps, the shipped encoder, or the atlas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from disanat.errors import PlanError
+from disanat.io.dataset import mapping_scheme
+from disanat.plans import Decision, Fingerprint
+from disanat.tissues import THREE_CLASSES, TissueClass, scheme_by_names
+
+__all__ = ["PRIORS", "Encoder", "Prior", "TissuePlan", "plan_tissues"]
+
+Prior = Literal["labels", "encoder", "atlas"]
+PRIORS: tuple[Prior, ...] = ("labels", "encoder", "atlas")
+"""Best first."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The anatomy encoder that ships with disanat: its tissue classes, and what it is in words."""
+
+    classes: tuple[str, ...]
+    described: str
+
+
+@dataclass(frozen=True)
+class TissuePlan:
+    """The tissue classes of a plan, where they come from, and why."""
+
+    scheme: tuple[TissueClass, ...]
+    prior: Prior
+    mapping: dict[str, tuple[int, ...]]
+    """Class name -> numbers of the label maps; empty for the other priors."""
+    decision: Decision
+
+
+def plan_tissues(
+    fingerprint: Fingerprint,
+    label_mapping: Mapping[str, Sequence[int]],
+    encoder: Encoder | None,
+    wanted: Prior | None,
+) -> TissuePlan:
+    """Choose the prior: the one wanted, else the best there is.
+
+    Args:
+        fingerprint: of the dataset.
+        label_mapping: class name -> numbers of its label maps; empty without any.
+        encoder: the one that ships with disanat; None without one.
+        wanted: by the user; None leaves it to the planner.
+
+    Raises:
+        PlanError: what is wanted is not there.
+    """
+    labelled = mapping_scheme(label_mapping) if fingerprint.prior_available else None
+    if wanted == "labels" and labelled is None:
+        raise PlanError(
+            f"--prior labels is not possible: {fingerprint.dataset} has no label maps in priorsTr; "
+            "leave out --prior."
+        )
+    if wanted == "encoder" and encoder is None:
+        raise PlanError(
+            "--prior encoder is not possible: this disanat was installed without a trained model; "
+            "leave out --prior."
+        )
+    if labelled is not None and wanted in (None, "labels"):
+        return _from_labels(fingerprint, labelled, label_mapping)
+    absent = "It was set by you." if wanted else "The dataset has no label maps."
+    if encoder is not None and wanted in (None, "encoder"):
+        return _from_encoder(encoder, absent)
+    reason = (
+        f"{absent} The atlas finds tissues by registration, and knows {len(THREE_CLASSES)} of them."
+    )
+    return TissuePlan(THREE_CLASSES, "atlas", {}, _decision(THREE_CLASSES, "atlas", reason))
+
+
+def _from_labels(
+    fingerprint: Fingerprint,
+    scheme: tuple[TissueClass, ...],
+    label_mapping: Mapping[str, Sequence[int]],
+) -> TissuePlan:
+    mapping = {name: tuple(numbers) for name, numbers in label_mapping.items()}
+    numbers = len({label for numbers in mapping.values() for label in numbers})
+    reason = (
+        f"Label maps come with all {len(fingerprint.cases)} cases, and {numbers} of their numbers "
+        f"belong to {len(mapping)} of the {len(scheme)} tissues."
+    )
+    return TissuePlan(scheme, "labels", mapping, _decision(scheme, "label maps", reason))
+
+
+def _from_encoder(encoder: Encoder, absent: str) -> TissuePlan:
+    scheme = scheme_by_names(encoder.classes)
+    reason = (
+        f"{absent} The anatomy encoder that ships with disanat ({encoder.described}) names "
+        f"{len(scheme)} tissues in scans of any contrast; an atlas knows no more than "
+        f"{len(THREE_CLASSES)}."
+    )
+    return TissuePlan(scheme, "encoder", {}, _decision(scheme, "shipped encoder", reason))
+
+
+def _decision(scheme: Sequence[TissueClass], source: str, reason: str) -> Decision:
+    names = ", ".join(tissue.name for tissue in scheme)
+    return Decision("tissue classes", f"{names} ({source})", reason)

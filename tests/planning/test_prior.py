@@ -1,0 +1,70 @@
+"""Where the tissues of a plan come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from disanat.errors import PlanError
+from disanat.plans import CaseFingerprint, Fingerprint
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
+from planning.planner import Overrides, plan
+from planning.prior import PRIORS, Encoder, Prior, plan_tissues
+
+MAPPING = NUMBERINGS["dlmuse"]
+EIGHT = tuple(tissue.name for tissue in EIGHT_CLASSES)
+ENCODER = Encoder(EIGHT, "dal on Dataset005_IXI, 2026-11-24")
+
+
+def fingerprint(labelled: bool) -> Fingerprint:
+    spacing, shape = (2.0, 2.0, 2.0), (70, 92, 72)
+    case = CaseFingerprint(
+        "a", (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,),
+        (0.1,), (0.1,), (spacing,), 2.0, "0" * 64,
+    )  # fmt: skip
+    return Fingerprint("Dataset005_IXI", ("T1",), (case,) * 4, spacing, shape, False, labelled)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "encoder", "wanted", "prior", "classes"),
+    [
+        (True, ENCODER, None, "labels", 8),
+        (False, ENCODER, None, "encoder", 8),
+        (False, None, None, "atlas", 3),
+        (True, ENCODER, "encoder", "encoder", 8),
+        (True, ENCODER, "atlas", "atlas", 3),
+        (False, ENCODER, "atlas", "atlas", 3),
+        (True, None, "labels", "labels", 8),
+    ],
+)
+def test_the_best_that_is_there_unless_one_is_wanted(
+    labelled: bool, encoder: Encoder | None, wanted: Prior | None, prior: str, classes: int
+) -> None:
+    chosen = plan_tissues(fingerprint(labelled), MAPPING, encoder, wanted)
+    assert (chosen.prior, len(chosen.scheme)) == (prior, classes)
+    assert bool(chosen.mapping) == (prior == "labels")
+    decision = chosen.decision
+    assert decision.reason.endswith(".") and all(t.name in decision.value for t in chosen.scheme)
+    assert ("set by you" in decision.reason) == (wanted in ("encoder", "atlas"))
+
+
+def test_the_encoder_is_named_with_its_date() -> None:
+    chosen = plan_tissues(fingerprint(False), {}, ENCODER, None)
+    assert "(dal on Dataset005_IXI, 2026-11-24) names 8 tissues" in chosen.decision.reason
+
+
+@pytest.mark.parametrize(("wanted", "words"), [("labels", "no label maps"), ("encoder", "without")])
+def test_what_is_not_there_is_refused(wanted: Prior, words: str) -> None:
+    with pytest.raises(PlanError, match=f"--prior {wanted} is not possible: .*{words}.*leave out"):
+        plan_tissues(fingerprint(False), {}, None, wanted)
+
+
+def test_the_plan_keeps_it() -> None:
+    given = fingerprint(False)
+    usual = plan(given, {}, device="cpu", memory_gb=16, encoder=ENCODER)
+    assert (usual.prior, usual.classes, usual.label_mapping) == ("encoder", EIGHT, {})
+    assert usual.overridden == ()
+    atlas = Overrides(prior="atlas")
+    own = plan(given, {}, device="cpu", memory_gb=16, encoder=ENCODER, overrides=atlas)
+    assert own.prior == "atlas" and own.classes == tuple(t.name for t in THREE_CLASSES)
+    assert own.overridden == ("prior atlas",)
+    assert PRIORS == ("labels", "encoder", "atlas")
