@@ -105,7 +105,7 @@ def shift_rows(found: Dice, fluid: int, fluid_name: str) -> list[dict[str, str]]
             columns.setdefault(f"{way}: mean", {})[look] = np.nanmean(table, 1)
             columns.setdefault(f"{way}: {fluid_name}", {})[look] = table[:, fluid]
     for values in columns.values():
-        values["mean"] = np.mean([values[look] for look in looks], axis=0)
+        values["mean"] = np.nanmean([values[look] for look in looks], axis=0)
     return [
         {"change": look, **{name: cell(values[look]) for name, values in columns.items()}}
         for look in (*looks, "mean")
