@@ -17,7 +17,7 @@ from disanat.errors import DisanatError
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.render import Contrast, render
 from disanat.tissues import class_kinds
-from held_out import HeldOut, Judged, build_parser, cell, judge, write_page
+from held_out import Judged, build_parser, cell, judge, write_page
 from steps import markdown_table
 
 PAGE = "benchmarks/anatomy.md"
@@ -38,11 +38,13 @@ def class_dice(named: np.ndarray, truth: np.ndarray, where: np.ndarray, classes:
 
 
 def rendered(
-    rng: np.random.Generator, judged: Judged, case: HeldOut, draws: int
+    rng: np.random.Generator, judged: Judged, number: int, draws: int
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, image and brain of a case's label map in random contrasts."""
+    """Name, image and brain of a case's label map in some of the contrasts, which take turns."""
+    case = judged.cases[number]
     configuration = judged.model.configuration
-    for contrast in RENDERED * draws:
+    for draw in range(number * draws, (number + 1) * draws):
+        contrast = RENDERED[draw % len(RENDERED)]
         look = render(rng, case.labels, case.whole, case.sample, None, judged.model.method.scheme,
                       case.spacing, configuration.augmentation, contrast)  # fmt: skip
         yield f"rendered, {contrast}", look.image, case.brain & (look.image > OUTSIDE)
@@ -53,12 +55,12 @@ def measure(judged: Judged, seed: int, draws: int) -> tuple[Dice, Dice]:
     truthful: Dice = {}
     steady: Dice = {}
     classes = len(judged.model.method.scheme)
-    steps = len(judged.cases) * (1 + draws * len(RENDERED) + len(SHIFTS))
+    steps = len(judged.cases) * (1 + draws + len(SHIFTS))
     with tqdm(total=steps, desc="anatomy", disable=None) as bar:
         for number, case in enumerate(judged.cases):
             rng = np.random.default_rng([seed, number])
             before = _anatomies(judged, case.image, case.brain)
-            looks = [(AS_IT_IS, case.image, case.brain), *rendered(rng, judged, case, draws)]
+            looks = [(AS_IT_IS, case.image, case.brain), *rendered(rng, judged, number, draws)]
             for name, image, brain in looks:
                 found = before if name == AS_IT_IS else _anatomies(judged, image, brain)
                 for way, named in found.items():
@@ -76,37 +78,34 @@ def measure(judged: Judged, seed: int, draws: int) -> tuple[Dice, Dice]:
 
 def _anatomies(judged: Judged, image: np.ndarray, brain: np.ndarray) -> dict[str, np.ndarray]:
     channel, _ = judged.channel(image, brain)
-    return {"observed": judged.observed(channel), "restored": judged.restored(channel)}
+    return dict(zip(WAYS, judged.anatomies(channel)))
 
 
-def _by_case(scans: Sequence[np.ndarray], cases: int) -> np.ndarray:
-    """Mean over the draws of each case, (cases, classes)."""
-    return np.nanmean(np.reshape(scans, (cases, -1, len(scans[0]))), axis=1)
-
-
-def dice_rows(found: Dice, names: Sequence[str], cases: int) -> list[dict[str, str]]:
-    """A row a look, with the mean over its classes, and one of the means over all looks."""
+def dice_rows(found: Dice, names: Sequence[str]) -> list[dict[str, str]]:
+    """A row a look, with the mean over its classes, and one of all rendered scans together."""
     rows = []
     for way in WAYS:
-        of_way = {look: _by_case(v, cases) for (look, w), v in found.items() if w == way}
-        of_way["mean"] = np.nanmean(list(of_way.values()), axis=0)
-        for look, table in of_way.items():
+        looks = {look: np.array(v) for (look, w), v in found.items() if w == way}
+        everything = [v for look, v in looks.items() if look != AS_IT_IS]
+        if everything:
+            looks["rendered, all"] = np.concatenate(everything)
+        for look, table in looks.items():
             cells = {name: cell(table[:, k]) for k, name in enumerate(names)}
             rows.append({"scan": look, "anatomy": way, "mean": cell(np.nanmean(table, 1)), **cells})
     return rows
 
 
-def shift_rows(found: Dice, fluid: int, fluid_name: str, cases: int) -> list[dict[str, str]]:
+def shift_rows(found: Dice, fluid: int, fluid_name: str) -> list[dict[str, str]]:
     """A row a change: mean over the classes and the ventricles, as observed and restored."""
     looks = [*dict.fromkeys(look for look, _ in found)]
     columns: dict[str, dict[str, np.ndarray]] = {}
     for look in looks:
         for way in WAYS:
-            table = _by_case(found[look, way], cases)
+            table = np.array(found[look, way])
             columns.setdefault(f"{way}: mean", {})[look] = np.nanmean(table, 1)
             columns.setdefault(f"{way}: {fluid_name}", {})[look] = table[:, fluid]
     for values in columns.values():
-        values["mean"] = np.mean([values[look] for look in looks], axis=0)
+        values["mean"] = np.nanmean([values[look] for look in looks], axis=0)
     return [
         {"change": look, **{name: cell(values[look]) for name, values in columns.items()}}
         for look in (*looks, "mean")
@@ -115,21 +114,22 @@ def shift_rows(found: Dice, fluid: int, fluid_name: str, cases: int) -> list[dic
 
 def page(judged: Judged, truthful: Dice, steady: Dice, draws: int) -> list[str]:
     """The page's title and what stands below its facts."""
-    scheme, cases = judged.model.method.scheme, len(judged.cases)
+    scheme = judged.model.method.scheme
     names = [c.name for c in scheme]
     fluid = class_kinds(scheme, "csf")[-1] - 1
     return [
         "# Anatomy of healthy scans",
         "",
-        "Mean Dice over the cases (and of the worst case), inside the brain mask that the model is",
+        "Mean Dice over the scans (and of the worst scan), inside the brain mask that the model is",
         "given. *Observed* is the encoder's anatomy, *restored* what was rebuilt from its edges.",
         "",
         "## Against the label maps",
         "",
-        f"The T1 as it is, and the label maps rendered in random contrasts ({draws} draws of each",
-        "for every case, with the noise, bias field, blur and imprecise masks of training).",
+        f"The T1 as it is, and the label maps rendered in random contrasts ({draws} draws a case;",
+        "the weightings take turns) with the noise, bias field, blur and imprecise masks of",
+        "training.",
         "",
-        markdown_table(dice_rows(truthful, names, cases)),
+        markdown_table(dice_rows(truthful, names)),
         "",
         "## Under changes of the scan",
         "",
@@ -137,14 +137,14 @@ def page(judged: Judged, truthful: Dice, steady: Dice, draws: int) -> list[str]:
         "Changed scans are standardised anew. SD: of the brain. Slices no thicker than the plan's",
         "are only shifted and interpolated.",
         "",
-        markdown_table(shift_rows(steady, fluid, names[fluid], cases)),
+        markdown_table(shift_rows(steady, fluid, names[fluid])),
     ]
 
 
 def main() -> int:
     parser = build_parser("Judge a model's anatomy on healthy scans.", PAGE)
     parser.add_argument(
-        "--draws", type=int, default=DRAWS, help="of each contrast for every case (default: 3)"
+        "--draws", type=int, default=DRAWS, help="rendered scans of every case (default: 3)"
     )
     args = parser.parse_args()
     start = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,16 +76,11 @@ class Judged:
         spacing = self.model.configuration.spacing
         return PreparedChannel(shown, brain, spacing, shown, brain, spacing), scale
 
-    def observed(self, channel: PreparedChannel) -> np.ndarray:
-        """Class numbers that the encoder sees, before restoration."""
-        return np.asarray(sum(m.observe(channel) for m in self.members)).argmax(0)
-
-    def restored(self, channel: PreparedChannel) -> np.ndarray:
-        """Class numbers after restoration."""
-        anatomy = self.model.method.predict([channel])[0].anatomy
-        if anatomy is None:
-            raise ModelError(f"{self.model.folder} holds a method without anatomy.")
-        return anatomy
+    def anatomies(self, channel: PreparedChannel) -> tuple[np.ndarray, np.ndarray]:
+        """Class numbers as the encoder sees them, and after restoration."""
+        seen = [m.observe(channel) for m in self.members]
+        restored = [m.restore(p) for m, p in zip(self.members, seen)]
+        return np.mean(seen, axis=0).argmax(0), np.mean(restored, axis=0).argmax(0)
 
     def painted(self, anatomy: np.ndarray, imaging: Imaging) -> np.ndarray:
         """What the decoder makes of an anatomy, standardised."""
@@ -146,8 +142,9 @@ def _open(
 
 
 def cell(values: Sequence[float] | np.ndarray) -> str:
-    """Mean and smallest of the cases."""
-    return f"{np.mean(values):.3f} ({np.min(values):.3f})" if len(values) else "n/a"
+    """Mean and smallest of the scans; what could not be measured (NaN) does not count."""
+    known = [v for v in values if np.isfinite(v)]
+    return f"{np.mean(known):.3f} ({np.min(known):.3f})" if known else "n/a"
 
 
 def write_page(
@@ -161,7 +158,7 @@ def write_page(
         [
             *body[:1],
             "",
-            f"Written by `benchmarks/{args.page.stem}.py`; not edited by hand.",
+            f"Written by `benchmarks/{Path(sys.argv[0]).name}`; not edited by hand.",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([str(args.page)])}",
             f"- machine: {machine()}; {args.device}; {minutes:.0f} min",

@@ -43,6 +43,7 @@ class Picture:
 
     phi: np.ndarray
     score: np.ndarray
+    contrast: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Trial:
 
     `leak` is the PHI's mean distance from the healthy scan in the lesion, over that of the PHI of
     the untouched scan; `copied` the same if the PHI were the scan with its lesion; `far` the
-    relative change of the score at least `FAR_MM` away (NaN if nothing is as far).
+    relative change of the score at least `FAR_MM` away (NaN if nothing is as far); `mistaken` says
+    that the kind of contrast was read differently with the probe.
     """
 
     kind: ProbeKind
@@ -59,6 +61,7 @@ class Trial:
     leak: float
     copied: float
     far: float
+    mistaken: bool
 
 
 def look_at(judged: Judged, image: np.ndarray, brain: np.ndarray) -> Picture:
@@ -67,7 +70,7 @@ def look_at(judged: Judged, image: np.ndarray, brain: np.ndarray) -> Picture:
     [result] = judged.model.method.predict([channel])
     calibration = judged.model.calibration
     score = calibration(result.joined(calibration.second_share), result.contrast)
-    return Picture(scale.restore(result.phi), score)
+    return Picture(scale.restore(result.phi), score, result.contrast)
 
 
 def try_probe(case: HeldOut, size: str, probe: Probe, before: Picture, after: Picture) -> Trial:
@@ -82,9 +85,8 @@ def try_probe(case: HeldOut, size: str, probe: Probe, before: Picture, after: Pi
     change = np.nan
     if far.any():
         change = float(np.abs(after.score - before.score)[far].mean() / before.score[far].mean())
-    return Trial(
-        probe.kind, size, distance(after.phi) / usual, distance(probe.image) / usual, change
-    )
+    leak, copied = distance(after.phi) / usual, distance(probe.image) / usual
+    return Trial(probe.kind, size, leak, copied, change, after.contrast != before.contrast)
 
 
 def measure(judged: Judged, seed: int) -> tuple[list[Trial], list[dict[str, Likeness]]]:
@@ -142,7 +144,7 @@ def draw(
     figure.savefig(target, dpi=60)
 
 
-def _spread(values: Iterable[float], digits: int = 2) -> str:
+def _spread(values: Iterable[float], digits: int) -> str:
     """Median and 90th percentile."""
     known = [v for v in values if np.isfinite(v)]
     if not known:
@@ -150,16 +152,21 @@ def _spread(values: Iterable[float], digits: int = 2) -> str:
     return f"{np.median(known):.{digits}f} ({np.quantile(known, 0.9):.{digits}f})"
 
 
-def trial_rows(trials: Sequence[Trial], value: Callable[[Trial], float]) -> list[dict[str, str]]:
+def trial_rows(
+    trials: Sequence[Trial], value: Callable[[Trial], float], digits: int = 2
+) -> list[dict[str, str]]:
     """A row a kind, a column a size, and both together."""
     return [
         {
             "probe": kind,
             **{
                 size: _spread(
-                    value(t)
-                    for t in trials
-                    if kind in (t.kind, ALL) and size in (t.size, ALL)
+                    (
+                        value(t)
+                        for t in trials
+                        if kind in (t.kind, ALL) and size in (t.size, ALL)
+                    ),
+                    digits,
                 )
                 for size in (*SIZE_CLASSES, ALL)
             },
@@ -201,7 +208,8 @@ def page(trials: Sequence[Trial], alike: Sequence[dict[str, Likeness]]) -> list[
         "Mean |PHI - healthy scan| in the lesion, over mean |PHI of the untouched scan - healthy",
         f"scan| on the same voxels. Asked for: at most {MOST_LEAK:g}; {tight} of {len(trials)} "
         "probes keep to it.",
-        "Median (90th percentile) over the scans.",
+        "Median (90th percentile) over the scans. A PHI that shows nothing of the scan has a leak",
+        "of 1 as well: see its likeness below.",
         "",
         markdown_table(trial_rows(trials, lambda t: t.leak)),
         "",
@@ -223,9 +231,12 @@ def page(trials: Sequence[Trial], alike: Sequence[dict[str, Likeness]]) -> list[
         "",
         "Mean |score with lesion - score without| over the mean score without, calibrated scores.",
         f"Asked for: less than {MOST_FAR:.0%}; {local} of {len(measured)} probes keep to it.",
+        f"{sum(t.mistaken for t in trials)} probes changed the kind of contrast that was seen, and "
+        "with it the score",
+        "everywhere.",
         "Median (90th percentile) over the scans.",
         "",
-        markdown_table(trial_rows(trials, lambda t: t.far)),
+        markdown_table(trial_rows(trials, lambda t: t.far, 3)),
     ]
 
 

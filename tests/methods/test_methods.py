@@ -143,7 +143,7 @@ def test_prediction_has_the_native_shape_and_channels_share_one_anatomy(plans: P
     np.testing.assert_array_equal(again[0].score, results[0].score)
 
 
-def test_observed_anatomy_is_the_encoders_and_any_anatomy_can_be_painted(plans: Plans) -> None:
+def test_anatomy_can_be_observed_restored_and_painted_step_by_step(plans: Plans) -> None:
     torch.manual_seed(0)
     method = DisentangledAnatomy(plans, plans.configuration("2d"))
     torch.nn.init.normal_(method.decoder.last.weight)
@@ -154,6 +154,8 @@ def test_observed_anatomy_is_the_encoders_and_any_anatomy_can_be_painted(plans: 
     seen = method.observe(given)
     assert seen.shape == (4, 6, 16, 20)
     np.testing.assert_allclose(seen.sum(0), 1, atol=1e-5)
+    [result] = method.predict([given])
+    np.testing.assert_array_equal(method.restore(seen).argmax(0), result.anatomy)
     imaging = fit_imaging(given.image, seen, seen, SPACING, method.scheme)
     picture = method.paint(seen, imaging)
     assert picture.shape == brain.shape

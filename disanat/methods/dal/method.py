@@ -153,6 +153,10 @@ class DisentangledAnatomy(Method):
         output = self._volume(self.encoder, self._tensor(channel.image[None]), OUTSIDE)
         return np.asarray(output[:-1].softmax(0).cpu().numpy())
 
+    def restore(self, observed: np.ndarray) -> np.ndarray:
+        """Class probabilities rebuilt from the edges of those observed, (classes + 1, S, P, L)."""
+        return np.asarray(self._restore(self._tensor(observed)).cpu().numpy())
+
     def paint(self, anatomy: np.ndarray, imaging: Imaging) -> np.ndarray:
         """An anatomy, (classes + 1, S, P, L), in a scan's contrast: (S, P, L), standardised."""
         painted = self._paint(self._tensor(anatomy), imaging)
