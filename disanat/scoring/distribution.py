@@ -21,6 +21,7 @@ UNLIKE = "unlike_training"
 """What a flag begins with; the figure's name follows after a colon."""
 _SD_OF_MAD = 0.6745  # median absolute deviation of a normal distribution with SD 1
 _SPREADS = 6.0
+_LEAST_SPREAD = 1e-3
 _LEAST = {
     "brain_volume_ml": 500.0,
     "disagreement": 0.10,
@@ -59,7 +60,7 @@ def case_figures(
         shares whose observed and restored class differ (`disagreement`) and that have the scan's
         highest intensity (`clipped`), and the mean doubt about the observed class
         (`uncertainty`); `residual`, the median of |scan - phi|, and `noise`, in standard
-        deviations of the brain; and `asymmetry`. Empty where the brain is empty.
+        deviations of the brain on this grid; and `asymmetry`. Empty where the brain is empty.
     """
     if not brain.any():
         return {}
@@ -67,14 +68,16 @@ def case_figures(
     counts = np.bincount(healthy[brain], minlength=len(scheme) + 1)
     inside = max(int(counts[1:].sum()), 1)
     values = image[brain]
+    # Fine noise of a fine scan is averaged away on this grid: then little is left of the scan.
+    spread = max(float(values.std()), _LEAST_SPREAD)
     return {
         "brain_volume_ml": float(brain.sum() * np.prod(spacing) / 1000),
         **{c.name: float(counts[k] / inside) for k, c in enumerate(scheme, start=1)},
         "disagreement": float(np.mean((named != healthy)[brain])),
         "uncertainty": float(1 - observed.max(0)[brain].mean()),
-        "residual": float(np.median(np.abs(values - phi[brain]))),
-        "noise": _noise(image, brain),
-        "clipped": float(np.mean(values > values.max() - 0.01)),
+        "residual": float(np.median(np.abs(values - phi[brain]))) / spread,
+        "noise": _noise(image, brain) / spread,
+        "clipped": float(np.mean(values > values.max() - 0.01 * spread)),
         "asymmetry": _asymmetry(healthy * brain),
     }
 

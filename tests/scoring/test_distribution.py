@@ -82,6 +82,18 @@ def test_noise_is_measured_in_standard_deviations_of_the_brain(
     assert figures(brain.image, brain.labels)["noise"] == pytest.approx(noise / sd, rel=0.3)
 
 
+def test_noise_of_a_finer_grid_does_not_hide(miniature: Any) -> None:
+    """Averaged to the plan's grid, noise has a small standard deviation and is noise still."""
+    labels = miniature.brain(4).labels
+    image = np.random.default_rng(0).normal(0, 0.3, labels.shape).astype(np.float32)
+    image[labels == 0] = OUTSIDE
+    likely = np.stack([np.where(labels == k, 0.95, 0.02) for k in range(4)])
+    flat = np.zeros(labels.shape)
+    found = case_figures(image, labels > 0, SPACING, likely, likely, flat, THREE_CLASSES)
+    assert found["noise"] == pytest.approx(1, rel=0.1)
+    assert found["residual"] == pytest.approx(0.67, rel=0.1)
+
+
 def test_new_healthy_brains_are_not_flagged(
     miniature: Any, bounds: dict[str, tuple[float, float]]
 ) -> None:
