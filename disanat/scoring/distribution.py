@@ -28,6 +28,8 @@ _LEAST = {
     "uncertainty": 0.12,
     "residual": 0.25,
     "noise": 0.25,
+    "bias": 0.25,
+    "misfit": 0.25,
     "clipped": 0.05,
     "asymmetry": 0.15,
 }
@@ -42,6 +44,7 @@ def case_figures(
     observed: np.ndarray,
     restored: np.ndarray,
     phi: np.ndarray,
+    bias: np.ndarray,
     scheme: Sequence[TissueClass],
 ) -> dict[str, float]:
     """Figures of one channel, none of which depends on the voxel size by definition.
@@ -53,14 +56,16 @@ def case_figures(
         observed: class probabilities as observed, (classes + 1, S, P, L).
         restored: the same after restoration.
         phi: painted pseudo-healthy image, standardised, (S, P, L).
+        bias: the bias field in it, same shape.
         scheme: the tissue classes.
 
     Returns:
         `brain_volume_ml`; of each class its share of the restored brain; of the brain's voxels the
         shares whose observed and restored class differ (`disagreement`) and that have the scan's
         highest intensity (`clipped`), and the mean doubt about the observed class
-        (`uncertainty`); `residual`, the median of |scan - phi|, and `noise`, in standard
-        deviations of the brain on this grid; and `asymmetry`. Empty where the brain is empty.
+        (`uncertainty`); `residual`, the median of |scan - phi|, `noise` and the SD of the `bias`
+        field, in standard deviations of the brain on this grid; `misfit`, 1 - the correlation of
+        scan and phi, both freed from bias; and `asymmetry`. Empty where the brain is empty.
     """
     if not brain.any():
         return {}
@@ -77,6 +82,8 @@ def case_figures(
         "uncertainty": float(1 - observed.max(0)[brain].mean()),
         "residual": float(np.median(np.abs(values - phi[brain]))) / spread,
         "noise": _noise(image, brain) / spread,
+        "bias": float(bias[brain].std()) / spread,
+        "misfit": 1 - _correlation((image - bias)[brain], (phi - bias)[brain]),
         "clipped": float(np.mean(values > values.max() - 0.01 * spread)),
         "asymmetry": _asymmetry(healthy * brain),
     }
@@ -91,6 +98,12 @@ def _noise(image: np.ndarray, brain: np.ndarray) -> float:
     if not core.any():
         return 0.0
     return float(np.median(np.abs(detail[core])) / np.sqrt(8) / _SD_OF_MAD)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two flat arrays; 0 where one of them is constant."""
+    product = float(a.std() * b.std())
+    return float(np.mean((a - a.mean()) * (b - b.mean()))) / product if product > 0 else 0.0
 
 
 def _asymmetry(labels: np.ndarray) -> float:

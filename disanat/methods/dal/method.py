@@ -147,7 +147,14 @@ class DisentangledAnatomy(Method):
             edges=self._edge_labels(healthy, shape),
             second=smooth_inside(head, channel.native_brain),
             figures=case_figures(
-                channel.image, channel.brain, channel.spacing, observed, healthy, phi, self.scheme
+                channel.image,
+                channel.brain,
+                channel.spacing,
+                observed,
+                healthy,
+                phi,
+                imaging.bias,
+                self.scheme,
             ),
         )
 
