@@ -29,7 +29,7 @@ _LEAST = {
     "residual": 0.25,
     "noise": 0.25,
     "bias": 0.25,
-    "misfit": 0.25,
+    "misfit": 0.40,
     "clipped": 0.05,
     "asymmetry": 0.15,
 }
