@@ -22,6 +22,7 @@ UNLIKE = "unlike_training"
 _SD_OF_MAD = 0.6745  # median absolute deviation of a normal distribution with SD 1
 _SPREADS = 6.0
 _LEAST_SPREAD = 1e-3
+_NEAREST = 0.8
 _LEAST = {
     "brain_volume_ml": 500.0,
     "disagreement": 0.10,
@@ -65,7 +66,8 @@ def case_figures(
         highest intensity (`clipped`), and the mean doubt about the observed class
         (`uncertainty`); `residual`, the median of |scan - phi|, `noise` and the SD of the `bias`
         field, in standard deviations of the brain on this grid; `misfit`, 1 - the correlation of
-        scan and phi, both freed from bias; and `asymmetry`. Empty where the brain is empty.
+        scan and phi, both freed from bias, over the four fifths of the brain where they are
+        nearest; and `asymmetry`. Empty where the brain is empty.
     """
     if not brain.any():
         return {}
@@ -83,7 +85,7 @@ def case_figures(
         "residual": float(np.median(np.abs(values - phi[brain]))) / spread,
         "noise": _noise(image, brain) / spread,
         "bias": float(bias[brain].std()) / spread,
-        "misfit": 1 - _correlation((image - bias)[brain], (phi - bias)[brain]),
+        "misfit": _misfit((image - bias)[brain], (phi - bias)[brain]),
         "clipped": float(np.mean(values > values.max() - 0.01 * spread)),
         "asymmetry": _asymmetry(healthy * brain),
     }
@@ -100,10 +102,16 @@ def _noise(image: np.ndarray, brain: np.ndarray) -> float:
     return float(np.median(np.abs(detail[core])) / np.sqrt(8) / _SD_OF_MAD)
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two flat arrays; 0 where one of them is constant."""
+def _misfit(scan: np.ndarray, painted: np.ndarray) -> float:
+    """1 - correlation; without the farthest fifth, or else a large bright tumour would decide."""
+    difference = scan - painted
+    distance = np.abs(difference - np.median(difference))
+    near = distance <= np.quantile(distance, _NEAREST)
+    a, b = scan[near], painted[near]
     product = float(a.std() * b.std())
-    return float(np.mean((a - a.mean()) * (b - b.mean()))) / product if product > 0 else 0.0
+    if product == 0:
+        return 1.0
+    return 1 - float(np.mean((a - a.mean()) * (b - b.mean()))) / product
 
 
 def _asymmetry(labels: np.ndarray) -> float:
