@@ -21,12 +21,16 @@ UNLIKE = "unlike_training"
 """What a flag begins with; the figure's name follows after a colon."""
 _SD_OF_MAD = 0.6745  # median absolute deviation of a normal distribution with SD 1
 _SPREADS = 6.0
+_LEAST_SPREAD = 1e-3
+_NEAREST = 0.8
 _LEAST = {
     "brain_volume_ml": 500.0,
     "disagreement": 0.10,
     "uncertainty": 0.12,
     "residual": 0.25,
     "noise": 0.25,
+    "bias": 0.25,
+    "misfit": 0.40,
     "clipped": 0.05,
     "asymmetry": 0.15,
 }
@@ -41,6 +45,7 @@ def case_figures(
     observed: np.ndarray,
     restored: np.ndarray,
     phi: np.ndarray,
+    bias: np.ndarray,
     scheme: Sequence[TissueClass],
 ) -> dict[str, float]:
     """Figures of one channel, none of which depends on the voxel size by definition.
@@ -52,14 +57,17 @@ def case_figures(
         observed: class probabilities as observed, (classes + 1, S, P, L).
         restored: the same after restoration.
         phi: painted pseudo-healthy image, standardised, (S, P, L).
+        bias: the bias field in it, same shape.
         scheme: the tissue classes.
 
     Returns:
         `brain_volume_ml`; of each class its share of the restored brain; of the brain's voxels the
         shares whose observed and restored class differ (`disagreement`) and that have the scan's
         highest intensity (`clipped`), and the mean doubt about the observed class
-        (`uncertainty`); `residual`, the median of |scan - phi|, and `noise`, in standard
-        deviations of the brain; and `asymmetry`. Empty where the brain is empty.
+        (`uncertainty`); `residual`, the median of |scan - phi|, `noise` and the SD of the `bias`
+        field, in standard deviations of the brain on this grid; `misfit`, 1 - the correlation of
+        scan and phi, both freed from bias, over the four fifths of the brain where they are
+        nearest; and `asymmetry`. Empty where the brain is empty.
     """
     if not brain.any():
         return {}
@@ -67,14 +75,18 @@ def case_figures(
     counts = np.bincount(healthy[brain], minlength=len(scheme) + 1)
     inside = max(int(counts[1:].sum()), 1)
     values = image[brain]
+    # Fine noise of a fine scan is averaged away on this grid: then little is left of the scan.
+    spread = max(float(values.std()), _LEAST_SPREAD)
     return {
         "brain_volume_ml": float(brain.sum() * np.prod(spacing) / 1000),
         **{c.name: float(counts[k] / inside) for k, c in enumerate(scheme, start=1)},
         "disagreement": float(np.mean((named != healthy)[brain])),
         "uncertainty": float(1 - observed.max(0)[brain].mean()),
-        "residual": float(np.median(np.abs(values - phi[brain]))),
-        "noise": _noise(image, brain),
-        "clipped": float(np.mean(values > values.max() - 0.01)),
+        "residual": float(np.median(np.abs(values - phi[brain]))) / spread,
+        "noise": _noise(image, brain) / spread,
+        "bias": float(bias[brain].std()) / spread,
+        "misfit": _misfit((image - bias)[brain], (phi - bias)[brain]),
+        "clipped": float(np.mean(values > values.max() - 0.01 * spread)),
         "asymmetry": _asymmetry(healthy * brain),
     }
 
@@ -88,6 +100,18 @@ def _noise(image: np.ndarray, brain: np.ndarray) -> float:
     if not core.any():
         return 0.0
     return float(np.median(np.abs(detail[core])) / np.sqrt(8) / _SD_OF_MAD)
+
+
+def _misfit(scan: np.ndarray, painted: np.ndarray) -> float:
+    """1 - correlation; without the farthest fifth, or else a large bright tumour would decide."""
+    difference = scan - painted
+    distance = np.abs(difference - np.median(difference))
+    near = distance <= np.quantile(distance, _NEAREST)
+    a, b = scan[near], painted[near]
+    product = float(a.std() * b.std())
+    if product == 0:
+        return 1.0
+    return 1 - float(np.mean((a - a.mean()) * (b - b.mean()))) / product
 
 
 def _asymmetry(labels: np.ndarray) -> float:

@@ -22,10 +22,12 @@ def figures(
     observed: np.ndarray | None = None,
     sure: float = 0.95,
     shown: np.ndarray | None = None,
+    bias: np.ndarray | float = 0.0,
 ) -> dict[str, float]:
     """Of a scan whose restored anatomy is `labels`, painted from the medians of `image`.
 
     `shown` is the scan that is judged, `image` what the medians come from; the same by default.
+    `bias`, in standard deviations, is the field that was found in it.
     """
     brain = labels > 0
     scale = intensity_scale(image[brain])
@@ -38,8 +40,16 @@ def figures(
         return np.stack([np.where(named == k, p, (1 - p) / 3) for k in range(4)])
 
     named = labels if observed is None else observed
+    field = np.broadcast_to(np.asarray(bias, np.float32), labels.shape)
     return case_figures(
-        shown, brain, SPACING, likely(named, sure), likely(labels, 0.95), phi, THREE_CLASSES
+        shown,
+        brain,
+        SPACING,
+        likely(named, sure),
+        likely(labels, 0.95),
+        phi + field,
+        field,
+        THREE_CLASSES,
     )
 
 
@@ -67,10 +77,11 @@ def test_figures_have_their_meaning(miniature: Any) -> None:
     assert found["uncertainty"] == pytest.approx(0.3)
     assert found["residual"] == 0 and found["noise"] == pytest.approx(0, abs=0.02)
     assert found["clipped"] == pytest.approx(found["white"])
-    assert case_figures(
-        brain.image, brain.labels < 0, SPACING, *[np.ones((4, *brain.labels.shape))] * 2,
-        brain.image, THREE_CLASSES,
-    ) == {}  # fmt: skip
+    assert found["misfit"] == pytest.approx(0, abs=1e-3) and found["bias"] == 0
+    classes = [np.ones((4, *brain.labels.shape))] * 2
+    images = [brain.image] * 2
+    nothing = brain.labels < 0
+    assert case_figures(images[0], nothing, SPACING, *classes, *images, THREE_CLASSES) == {}
 
 
 @pytest.mark.parametrize("noise", [6.0, 12.0, 25.0])
@@ -80,6 +91,18 @@ def test_noise_is_measured_in_standard_deviations_of_the_brain(
     brain = miniature.brain(4, noise=noise, bias=0.0)
     sd = intensity_scale(brain.image[brain.labels > 0]).std
     assert figures(brain.image, brain.labels)["noise"] == pytest.approx(noise / sd, rel=0.3)
+
+
+def test_noise_of_a_finer_grid_does_not_hide(miniature: Any) -> None:
+    """Averaged to the plan's grid, noise has a small standard deviation and is noise still."""
+    labels = miniature.brain(4).labels
+    image = np.random.default_rng(0).normal(0, 0.3, labels.shape).astype(np.float32)
+    image[labels == 0] = OUTSIDE
+    likely = np.stack([np.where(labels == k, 0.95, 0.02) for k in range(4)])
+    flat = np.zeros(labels.shape)
+    found = case_figures(image, labels > 0, SPACING, likely, likely, flat, flat, THREE_CLASSES)
+    assert found["noise"] == pytest.approx(1, rel=0.1)
+    assert found["residual"] == pytest.approx(0.67, rel=0.1) and found["misfit"] == 1
 
 
 def test_new_healthy_brains_are_not_flagged(
@@ -117,6 +140,10 @@ def ruined(kind: str, brain: Any) -> dict[str, float]:
     if kind == "residual":
         ghost = np.where(inside, image + np.roll(image, 24, 1), 0)
         return figures(image, labels, shown=ghost - np.median(ghost[inside]) + image[inside].mean())
+    if kind == "bias":
+        return figures(image, labels, bias=np.sin(np.arange(40) / 6) * np.ones(labels.shape))
+    if kind == "misfit":
+        return figures(image, labels, shown=np.roll(image, 14, 2) * inside)
     if kind == "disagreement":
         return figures(image, labels, np.where(inside, rng.integers(1, 4, image.shape), 0))
     if kind == "uncertainty":
@@ -132,8 +159,8 @@ def ruined(kind: str, brain: Any) -> dict[str, float]:
 
 @pytest.mark.parametrize(
     "kind",
-    ["noise", "clipped", "residual", "disagreement", "uncertainty", "white", "asymmetry",
-     "brain_volume_ml"],
+    ["noise", "clipped", "residual", "bias", "misfit", "disagreement", "uncertainty", "white",
+     "asymmetry", "brain_volume_ml"],
 )  # fmt: skip
 def test_what_is_no_brain_scan_is_flagged_by_name(
     miniature: Any, bounds: dict[str, tuple[float, float]], kind: str

@@ -197,7 +197,14 @@ class DisentangledAnatomy(Method):
             edges=self._edge_labels(healthy, shape),
             second=smooth_inside(resample(lesion, shape), channel.native_brain),
             figures=case_figures(
-                channel.image, channel.brain, channel.spacing, observed, healthy, phi, self.scheme
+                channel.image,
+                channel.brain,
+                channel.spacing,
+                observed,
+                healthy,
+                phi,
+                imaging.bias,
+                self.scheme,
             ),
         )
 
