@@ -101,10 +101,6 @@ class DisentangledAnatomy(Method):
         background = output[:-1].softmax(0)[0]
         return (background < 0.5).cpu().numpy()
 
-    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
-        output = self._volume(self.encoder, self._tensor(image[None]), OUTSIDE)
-        return np.asarray(output[:-1].softmax(0).cpu().numpy())
-
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         outputs = [
             self._volume(self.encoder, self._tensor(c.image[None]), OUTSIDE) for c in channels
@@ -115,6 +111,10 @@ class DisentangledAnatomy(Method):
             self._channel(channel, output, shared, restored)
             for channel, output in zip(channels, outputs, strict=True)
         ]
+
+    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
+        output = self._volume(self.encoder, self._tensor(image[None]), OUTSIDE)
+        return np.asarray(output[:-1].softmax(0).cpu().numpy())
 
     def _restore(self, log_anatomy: Tensor) -> Tensor:
         """Restored class probabilities of a volume, (classes + 1, S, P, L)."""
