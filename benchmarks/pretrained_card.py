@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from disanat.errors import DatasetError, ModelError
 from disanat.home import atomic_path, read_json
 from disanat.inference.model import DESCRIPTION, REMEDY, WEIGHTS, load_model
@@ -129,7 +131,7 @@ def _facts(folder: Path, data: Mapping[str, Any]) -> list[str]:
         f"{name} {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M"
         for name, network in networks.items()
     )
-    stored = next(iter(load_state(folder / WEIGHTS, _cpu())["weights"].values())).dtype
+    stored = next(iter(load_state(folder / WEIGHTS, torch.device("cpu"))["weights"].values())).dtype
     megabytes = sum((folder / name).stat().st_size for name in (DESCRIPTION, WEIGHTS)) / 1e6
     spacing = " x ".join(f"{mm:g}" for mm in made["spacing"])
     return [
@@ -141,12 +143,6 @@ def _facts(folder: Path, data: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _cpu() -> Any:
-    import torch
-
-    return torch.device("cpu")
-
-
 def _training(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
     plans, made, facts = data["plans"], data["configuration"], data["facts"]
     steps = facts["epochs"] * made["iterations_per_epoch"]
@@ -156,8 +152,8 @@ def _training(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
         f"{plans['memory_gb']:g} GB) and `disanat_train -f {facts['fold']}`, seed {facts['seed']}, "
         f"torch {facts['torch']}.",
         f"- {facts['epochs']} epochs of {made['iterations_per_epoch']} iterations with a batch of "
-        f"{made['batch_size']}: {steps * made['batch_size']:,} samples, {facts['minutes']:g} "
-        "minutes.",
+        f"{made['batch_size']}: {steps * made['batch_size']:,} samples, {facts['minutes']:g} min "
+        "with calibration.",
         f"- Machine: {where or 'not recorded with this model'}.",
         f"- {facts['train_cases']} cases trained it, {facts['validation_cases']} validated, "
         f"{facts['reference_cases']} gave the healthy reference, {facts['threshold_cases']} the "
@@ -214,10 +210,13 @@ def _times(record: Mapping[str, Any]) -> list[str]:
 
 
 def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    facts, planned = data["facts"], data["configuration"]["epochs"]
+    flags = [f"--fold {facts['fold']}"]
+    flags += [f"--epochs {facts['epochs']}"] if facts["epochs"] != planned else []
+    flags += [f"--{one}" for one in data["plans"]["overridden"] if one.startswith("gpu_memory_gb")]
     lines = [
         "```",
-        "DISANAT_TEST_DATA=folder_of_real_scans python benchmarks/pretrained.py "
-        f"--fold {data['facts']['fold']}",
+        f"DISANAT_TEST_DATA=folder_of_real_scans python benchmarks/pretrained.py {' '.join(flags)}",
         "```",
         "",
         "It converts `ixi_t1_2mm`, plans, trains, copies the model, times it and writes this card. "

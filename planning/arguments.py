@@ -122,18 +122,18 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
     )
     experts.add_argument("--batch_size", type=_count, metavar="N", help="an even number")
     experts.add_argument(
-        "--prior",
-        choices=PRIORS,
-        help="where the tissues of the scans come from: the label maps in priorsTr, the anatomy "
-        "encoder that ships with disanat, or an atlas by registration (default: the first of them "
-        "that is there)",
-    )
-    experts.add_argument(
         "--plans_name",
         type=_name,
         metavar="NAME",
         help="keep this plan and its scans beside the usual one, in plans_NAME; train from it with "
         "disanat_train -p NAME",
+    )
+    experts.add_argument(
+        "--prior",
+        choices=PRIORS,
+        help="where the tissues of the scans come from: the label maps in priorsTr, the anatomy "
+        "encoder that ships with disanat, or an atlas by registration (default: the first of them "
+        "that is there)",
     )
 
 

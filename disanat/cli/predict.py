@@ -100,8 +100,7 @@ def _run(args: argparse.Namespace) -> int:
         folder = ready_ensemble(home, members, device)
     else:
         folder = find_model(home, args.model, dataset, args.configuration, folds[0])
-    shipped = bundled_model()
-    if shipped is not None and is_bundled(folder):
+    if is_bundled(folder) and (shipped := bundled_model()):
         why = "" if args.model else f"{home.results} holds no trained model. "
         log.info("%s%s", why, shipped.sentence)
     log.info("Predicting with %s.", folder)

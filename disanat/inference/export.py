@@ -49,7 +49,7 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
     lists = {key: value for key, value in facts.items() if key.endswith(_CASES)}
     described["facts"] = facts | {key: len(names) for key, names in lists.items()}
     _refuse_names(described, {name for names in lists.values() for name in names}, source)
-    weights = method.networks().state_dict()
+    weights = dict(method.networks().state_dict())
     (target / DESCRIPTION).unlink(missing_ok=True)
     size = _save(weights, described, target)
     if size > most_mb:

@@ -53,10 +53,9 @@ def find_model(
     patterns = [f"{training}/{last}" for last in _last_parts(fold)]
     found = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
     trained = [p for p in found if p.parent.name.split("__")[0] not in untrained_methods()]
-    shipped = bundled_model()
     if model is None and trained:
         found = trained
-    elif model is None and shipped and not narrowed:
+    elif model is None and not narrowed and (shipped := bundled_model()):
         return shipped.folder
     if found:
         return max(found, key=finished)
@@ -64,7 +63,8 @@ def find_model(
         str(p.parent.relative_to(home.results)) for p in home.results.glob(f"*/*/*/{DESCRIPTION}")
     )
     if not there:
-        hint = f", or take the one that ships with disanat by -m {NAME} alone" if shipped else ""
+        ships = bundled_model() is not None
+        hint = f", or take the one that ships with disanat by -m {NAME} alone" if ships else ""
         raise ModelError(
             f"No model has been trained yet in {home.results}: run disanat_train first, or point "
             f"--home or DISANAT_HOME at the folder where one was{hint}."

@@ -24,6 +24,10 @@ class Ensemble(Detector):
         self.name = members[0].name
         self.members = tuple(members)
 
+    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
+        seen = [one for m in self.members if (one := m.anatomy(image)) is not None]
+        return _mean(seen) if seen else None
+
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         opinions = [member.predict(channels) for member in self.members]
         return [_joined(of_channel) for of_channel in zip(*opinions, strict=True)]
@@ -31,10 +35,6 @@ class Ensemble(Detector):
     def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
         masks = [mask for m in self.members if (mask := m.brain_mask(image)) is not None]
         return np.mean(masks, axis=0) >= 0.5 if masks else None
-
-    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
-        seen = [one for m in self.members if (one := m.anatomy(image)) is not None]
-        return _mean(seen) if seen else None
 
 
 def _joined(opinions: Sequence[ChannelResult]) -> ChannelResult:

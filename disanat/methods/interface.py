@@ -69,14 +69,6 @@ class Detector(ABC):
         self.configuration = configuration
         self.scheme = scheme_by_names(plans.classes)
 
-    @abstractmethod
-    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
-        """Results of all channels of one case, in the same order."""
-
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
-        return None
-
     def anatomy(self, image: np.ndarray) -> np.ndarray | None:
         """Probabilities of background and tissues as seen, not restored; None if it has none.
 
@@ -87,6 +79,14 @@ class Detector(ABC):
         Returns:
             Shape (classes + 1, S, P, L), summing to 1 over the first axis.
         """
+        return None
+
+    @abstractmethod
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        """Results of all channels of one case, in the same order."""
+
+    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
+        """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
         return None
 
 

@@ -47,6 +47,16 @@ def test_a_trained_model_wins_and_a_baseline_does_not(
     assert find_model(home).parent.name == "dal__2d"
 
 
+def test_a_damaged_one_does_not_stand_in_the_way_of_others(
+    home: Home, ship: Ship, trained_home: Path
+) -> None:
+    (ship() / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="install disanat again"):
+        find_model(home)
+    trained(home, trained_home, "dal")
+    assert find_model(home).parent.name == "dal__2d"
+
+
 def test_an_unfinished_training_does_not_win(home: Home, ship: Ship, trained_home: Path) -> None:
     folder = ship()
     trained(home, trained_home, "dal")

@@ -136,10 +136,6 @@ class DisentangledAnatomy(Method):
         background = output[:-1].softmax(0)[0]
         return (background < 0.5).cpu().numpy()
 
-    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
-        output = self._volume(self.encoder, self._tensor(image[None]), OUTSIDE)
-        return np.asarray(output[:-1].softmax(0).cpu().numpy())
-
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         outputs = [
             self._volume(self.encoder, self._tensor(c.image[None]), OUTSIDE) for c in channels
@@ -161,6 +157,10 @@ class DisentangledAnatomy(Method):
         """An anatomy, (classes + 1, S, P, L), in a scan's contrast: (S, P, L), standardised."""
         painted = self._paint(self._tensor(anatomy), imaging)
         return np.asarray(painted[0].cpu().numpy() + imaging.bias)
+
+    def anatomy(self, image: np.ndarray) -> np.ndarray | None:
+        output = self._volume(self.encoder, self._tensor(image[None]), OUTSIDE)
+        return np.asarray(output[:-1].softmax(0).cpu().numpy())
 
     def _restore(self, log_anatomy: Tensor) -> Tensor:
         """Restored class probabilities of a volume, (classes + 1, S, P, L)."""
