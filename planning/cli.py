@@ -12,7 +12,15 @@ from disanat.cli.common import USER_ERROR, run_command
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
-from disanat.plans import CaseFingerprint, Fingerprint, Plans, load_json, save_json
+from disanat.plans import (
+    BrainMaskTool,
+    CaseFingerprint,
+    Fingerprint,
+    Plans,
+    load_json,
+    save_json,
+)
+from disanat.preprocessing.brain_tools import require_tool
 from planning.arguments import build_parser, default_processes
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
@@ -67,7 +75,7 @@ def plan_and_preprocess(
 
     Raises:
         DatasetError: the dataset is missing or faulty.
-        PlanError: unknown configuration, or too little memory.
+        PlanError: unknown configuration, too little memory, or a brain-mask tool that is missing.
     """
     place = resolve_home(home)
     raw = _raw_dataset(place, dataset)
@@ -101,7 +109,8 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         )
     source = home.preprocessed / raw.name / "dataset_fingerprint.json"
     former = _measured(source)
-    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former)
+    tool = _tool(settings.overrides)
+    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former, tool)
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
     given = settings.gpu_memory_gb is not None
     plans = plan(
@@ -119,6 +128,13 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
     save_json(plans, folder / "plans.json")
     _log.info("Wrote %s", folder / "plans.json")
     return plans
+
+
+def _tool(overrides: Overrides) -> BrainMaskTool:
+    """What finds the brain in whole heads; it must be there before any case is read."""
+    tool = overrides.brain_mask_tool or "extractor"
+    require_tool(tool)
+    return tool
 
 
 def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
@@ -164,14 +180,15 @@ def _run(args: argparse.Namespace) -> int:
         print(explain(load_json(source, Plans, PlanError, remedy)))
         return 0
     raw = _raw_dataset(home, args.dataset)
-    if args.verify:
-        return _verify(raw, args.processes)
     spacing, patch = args.overwrite_target_spacing, args.patch_size
     overrides = Overrides(
         target_spacing=tuple(spacing) if spacing else None,
         patch_size=tuple(patch) if patch else None,
         batch_size=args.batch_size,
+        brain_mask_tool=args.brain_mask_tool,
     )
+    if args.verify:
+        return _verify(raw, args.processes, _tool(overrides))
     settings = _Settings(
         args.gpu_memory_gb,
         tuple(args.configurations),
@@ -188,8 +205,8 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(raw: RawDataset, processes: int) -> int:
-    problems = verify_dataset(raw, processes, True)
+def _verify(raw: RawDataset, processes: int, tool: BrainMaskTool) -> int:
+    problems = verify_dataset(raw, processes, True, tool)
     if problems:
         print(problem_table(problems, str(raw.folder)))
         bad, cases = len({problem.case for problem in problems}), len(raw.training_cases())

@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 
 from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
-from disanat.plans import AXES, Configuration, Decision, Fingerprint, Plans, Triple
+from disanat.plans import (
+    AXES,
+    BrainMaskTool,
+    Configuration,
+    Decision,
+    Fingerprint,
+    Plans,
+    Triple,
+)
 from disanat.tissues import THREE_CLASSES, TissueClass
 from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
 from planning.reasons import (
+    about_brain_masks,
     about_device,
     about_intensities,
     about_ladder,
@@ -44,6 +53,7 @@ class Overrides:
     patch_size: tuple[int, ...] | None = None
     """For the configurations that have as many axes."""
     batch_size: int | None = None
+    brain_mask_tool: BrainMaskTool | None = None
 
     def described(self, memory_gb: float) -> tuple[str, ...]:
         """One entry for each setting, as kept in the plan."""
@@ -54,6 +64,8 @@ class Overrides:
             entries.append(f"patch_size {' '.join(map(str, self.patch_size))}")
         if self.batch_size:
             entries.append(f"batch_size {self.batch_size}")
+        if self.brain_mask_tool:
+            entries.append(f"brain_mask_tool {self.brain_mask_tool}")
         return tuple(entries)
 
 
@@ -92,6 +104,7 @@ def plan(
         about_device(device, memory_gb, overrides.memory_given),
         about_classes,
         about_skull(fingerprint),
+        about_brain_masks(fingerprint, overrides.brain_mask_tool),
         about_spacing,
         *about_intensities(fingerprint),
         about_resampling(fingerprint, spacing),
@@ -126,6 +139,7 @@ def plan(
         decisions=tuple(decisions),
         overridden=overrides.described(memory_gb),
         name=name,
+        brain_mask_tool=overrides.brain_mask_tool or "extractor",
     )
 
 

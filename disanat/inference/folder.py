@@ -15,7 +15,7 @@ from tqdm import tqdm
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import atomic_path, write_json
 from disanat.inference.predictor import Predictor, input_cases
-from disanat.io.cases import Case
+from disanat.io.cases import Case, find_brain_mask
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -44,6 +44,7 @@ def predict_folder(
     target: Path,
     extras: tuple[str, ...] = ("phi",),
     channels: list[int] | None = None,
+    brain_masks: Path | None = None,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -53,20 +54,27 @@ def predict_folder(
         target: output folder, made if need be.
         extras: which further images to write (see `Prediction.save`).
         channels: use only these channels; all by default.
+        brain_masks: folder of the user's own masks, CASE_brainmask.nii.gz or CASE.nii.gz; a case
+            without one is masked as the plan says.
 
     Returns:
         One row per case, those that failed with status `failed` and a message.
 
     Raises:
-        DatasetError: there is no case, or input and output folder are the same.
+        DatasetError: there is no case, input and output folder are the same, or there is no
+            folder of masks.
     """
     cases = input_cases(source, channels)
+    if brain_masks is not None and not brain_masks.is_dir():
+        raise DatasetError(
+            f"{brain_masks} is not a folder: give the folder of brain masks with --brain_masks."
+        )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
     target.mkdir(parents=True, exist_ok=True)
     rows = []
     for case in tqdm(cases, desc="predicting", unit="case", disable=None):
-        rows.append(_predict_one(predictor, case, target, extras))
+        rows.append(_predict_one(predictor, case, target, extras, brain_masks))
         _write_table(rows, target)
     model = predictor.model
     write_json(
@@ -78,6 +86,8 @@ def predict_folder(
             "dataset": model.plans.dataset,
             "threshold": model.calibration.threshold,
             "channels": channels,
+            "brain_mask_tool": model.plans.brain_mask_tool,
+            "brain_masks": None if brain_masks is None else str(brain_masks),
         },
         target / "prediction.json",
     )
@@ -85,7 +95,11 @@ def predict_folder(
 
 
 def _predict_one(
-    predictor: Predictor, case: Case, target: Path, extras: tuple[str, ...]
+    predictor: Predictor,
+    case: Case,
+    target: Path,
+    extras: tuple[str, ...],
+    brain_masks: Path | None,
 ) -> CaseRow:
     began = time.monotonic()
     _remove_outputs(case.name, target)
@@ -95,7 +109,7 @@ def _predict_one(
                 f"Case {case.name} has none of the channels asked for: leave it out, or change "
                 "--use_channels."
             )
-        prediction = predictor.predict_case(case)
+        prediction = predictor.predict_case(case, _users_mask(case, brain_masks))
         prediction.save(target, case.name, extras)
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
@@ -111,6 +125,15 @@ def _predict_one(
         case_score=round(prediction.case_score, 4),
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+def _users_mask(case: Case, folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    mask = find_brain_mask(folder, case.name)
+    if mask is None:
+        log.warning("case %s has no mask in %s: its brain is found as planned.", case.name, folder)
+    return mask
 
 
 def _remove_outputs(case: str, target: Path) -> None:

@@ -18,14 +18,14 @@ from sklearn.cluster import KMeans
 from tqdm import tqdm
 
 from disanat.anatomy.atlas import atlas_tissues
-from disanat.errors import DatasetError, DisanatError
+from disanat.errors import DatasetError, DisanatError, ImageError, ImplausibleError
 from disanat.home import Home
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.io.store import StoredCase, save_case
 from disanat.plans import Configuration, Plans
-from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
+from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
@@ -60,9 +60,20 @@ def read_case(case: Case) -> dict[int, Scan]:
 
 
 def preprocess_case(
-    case: Case, prior: Path | None, plans: Plans, configuration: Configuration
+    case: Case,
+    prior: Path | None,
+    plans: Plans,
+    configuration: Configuration,
+    brain_mask: Path | None = None,
 ) -> StoredCase:
     """Crop, resample, standardise and label one healthy case.
+
+    Args:
+        case: the scans.
+        prior: their label map, where the dataset has any.
+        plans: of the dataset.
+        configuration: what to prepare for.
+        brain_mask: the user's own mask.
 
     Raises:
         DisanatError: the case cannot be used; the message names the file.
@@ -71,19 +82,19 @@ def preprocess_case(
     first = next(iter(scans.values()))
     scheme = scheme_by_names(plans.classes)
     given = _given_labels(prior, first, plans, scheme)
-    brain = healthy_brain_mask(first.array, first.spacing, given)
-    stripped = stripped_background(first.array, first.spacing) is not None
-    margin = _MARGIN_STRIPPED_MM if stripped else _MARGIN_SKULL_MM
+    found = find_brain(scans, plans.brain_mask_tool, brain_mask, given)
+    brain = found.mask
+    margin = _MARGIN_STRIPPED_MM if found.stripped else _MARGIN_SKULL_MM
     box = _box(brain, first.spacing, margin)
     shape = new_shape(brain[box].shape, first.spacing, configuration.spacing)
     brain = resample(brain[box].astype(np.float32), shape) >= 0.5
     images = [resample(scan.array[box], shape, order=3) for scan in scans.values()]
     if given is None:
-        labels = atlas_tissues(images[0], configuration.spacing, brain)
+        labels = _atlas_labels(first, images[0], configuration.spacing, brain)
     else:
         labels = resample(given[box], shape, order=0)
     labels = _complete(labels, brain, scheme)
-    if not stripped:
+    if not found.stripped:
         labels = _label_outside(labels, images[0], brain)
     standard = [intensity_scale(i[brain]).standardise(i, labels > 0) for i in images]
     return StoredCase(case.name, np.stack(standard), labels, tuple(scans))
@@ -106,6 +117,15 @@ def _given_labels(
             "(nearest neighbour)."
         )
     return remap_labels(labels.array, plans.label_mapping, scheme)
+
+
+def _atlas_labels(
+    scan: Scan, image: np.ndarray, spacing: tuple[float, float, float], brain: np.ndarray
+) -> np.ndarray:
+    try:
+        return atlas_tissues(image, spacing, brain)
+    except ImageError as cause:
+        raise ImplausibleError(f"{scan.path}: {cause}") from cause
 
 
 def _box(
@@ -140,11 +160,16 @@ def _label_outside(labels: np.ndarray, image: np.ndarray, brain: np.ndarray) -> 
 
 
 def _job(
-    case: Case, prior: Path | None, plans: Plans, configuration: Configuration, folder: Path
+    case: Case,
+    prior: Path | None,
+    brain_mask: Path | None,
+    plans: Plans,
+    configuration: Configuration,
+    folder: Path,
 ) -> str | None:
     """Preprocess and store one case; a user's mistake comes back as text, not as an exception."""
     try:
-        save_case(folder, preprocess_case(case, prior, plans, configuration))
+        save_case(folder, preprocess_case(case, prior, plans, configuration, brain_mask))
     except DisanatError as mistake:
         return str(mistake)
     return None
@@ -196,12 +221,12 @@ def preprocess_dataset(
 def _each(
     work: partial[str | None], raw: RawDataset, cases: list[Case], processes: int
 ) -> Iterable[str | None]:
-    pairs = [(case, raw.prior_path(case.name)) for case in cases]
+    each = [(c, raw.prior_path(c.name), raw.brain_mask_path(c.name)) for c in cases]
     if processes == 0:
-        yield from (work(case, prior) for case, prior in pairs)
+        yield from (work(*one) for one in each)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        jobs = [pool.submit(work, case, prior) for case, prior in pairs]
+        jobs = [pool.submit(work, *one) for one in each]
         for job in as_completed(jobs):
             yield job.result()

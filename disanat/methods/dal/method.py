@@ -94,13 +94,6 @@ class DisentangledAnatomy(Method):
             "dice_lesion": overlap,
         }
 
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        if self.plans.skull_stripped:
-            return None
-        output = self._volume(self.encoder, self._tensor(image[None]), OUTSIDE)
-        background = output[:-1].softmax(0)[0]
-        return (background < 0.5).cpu().numpy()
-
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         outputs = [
             self._volume(self.encoder, self._tensor(c.image[None]), OUTSIDE) for c in channels
