@@ -21,7 +21,7 @@ from planning.verify import problem_table, verify_dataset
 
 SHAPE = (20, 24, 22)  # S, P, L
 BRAIN = (slice(4, 16), slice(3, 21), slice(5, 17))
-SPACING = (1.0, 2.0, 3.0)  # x, y, z of the file: L, P, S
+SPACING = (4.0, 8.0, 12.0)  # x, y, z of the file: L, P, S; the brain has 995 mL
 
 
 def write(array: np.ndarray, path: Path, spacing: Sequence[float] = SPACING) -> None:
@@ -68,7 +68,7 @@ def test_a_stripped_dataset_with_label_maps(tmp_path: Path) -> None:
     found = fingerprint_dataset(read(dataset(tmp_path)), 0, False)
     assert found.dataset == "Dataset007_Small"
     assert found.channel_names == ("T1",)
-    assert found.median_spacing == (3.0, 2.0, 1.0)
+    assert found.median_spacing == (12.0, 8.0, 4.0)
     assert found.skull_stripped and found.prior_available
     first = found.cases[0]
     assert (first.case, first.channels, first.orientation) == ("c0", (0,), "LPS")
@@ -78,7 +78,7 @@ def test_a_stripped_dataset_with_label_maps(tmp_path: Path) -> None:
     edges = [s.stop - s.start for s in BRAIN]
     # The mask of a label map is closed by 6 mm, which may round off corners but adds no extent.
     assert all(abs(a - b) <= 1 for a, b in zip(first.shape_after_crop, edges, strict=True))
-    assert first.brain_volume_ml == pytest.approx(np.prod(edges) * 6 / 1000, rel=0.1)
+    assert first.brain_volume_ml == pytest.approx(np.prod(edges) * 0.384, rel=0.1)
     low, _, middle, _, high = first.intensity_percentiles[0]
     assert 49 < low < 55 and 90 < middle < 110 and 145 < high < 151
 
@@ -113,7 +113,7 @@ def test_workers_find_the_same_in_the_same_order(tmp_path: Path) -> None:
 def test_every_bad_case_gets_its_line(tmp_path: Path) -> None:
     folder = dataset(tmp_path, cases=6, channels=2)
     images, priors = folder / "imagesTr", folder / "priorsTr"
-    write(brain(0), images / "c0_0001.nii.gz", (1.0, 2.0, 3.5))
+    write(brain(0), images / "c0_0001.nii.gz", (4.0, 8.0, 12.5))
     broken = brain(1)
     broken[5, 5, 5] = np.nan
     (images / "c1_0000.nii.gz").unlink()
@@ -164,7 +164,7 @@ def test_a_defect_names_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("planning.fingerprint.healthy_brain_mask", fail)
+    monkeypatch.setattr("planning.case_measures.find_brain", fail)
     with pytest.raises(RuntimeError, match="Case c0") as caught:
         examine_dataset(raw, 0, False)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -172,13 +172,13 @@ def test_a_defect_names_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_table_shows_case_values_and_remedy(tmp_path: Path) -> None:
     folder = dataset(tmp_path, channels=2)
-    write(brain(0), folder / "imagesTr" / "c0_0001.nii.gz", (1.0, 2.0, 3.5))
+    write(brain(0), folder / "imagesTr" / "c0_0001.nii.gz", (4.0, 8.0, 12.5))
     problems = verify_dataset(read(folder), 0, False)
     assert [problem.case for problem in problems] == ["c0"]
     text = problem_table(problems, str(folder))
     assert text.splitlines()[0].split() == ["case", "what", "values", "remedy"]
     assert "imagesTr/c0_0001.nii.gz" in text and str(folder) not in text
-    assert "1x2x3.5 mm" in " ".join(text.split()) and "register" in text
+    assert "4x8x12.5 mm" in " ".join(text.split()) and "register" in text
     assert max(map(len, text.splitlines())) < 140
 
 
@@ -189,7 +189,7 @@ def test_every_case_is_measured(tmp_path: Path) -> None:
         # Independent values in every voxel: all is noise, and nothing is interpolated. Few voxels.
         assert all(0.7 < noise < 1.4 for noise in case.noise)
         assert all(at == pytest.approx(case.spacing, rel=0.3) for at in case.resolution)
-        assert case.slice_thickness == max(case.resolution[0]) >= 3.0
+        assert case.slice_thickness == max(case.resolution[0]) >= 12.0
     assert len({case.content for case in found.cases}) == 4
     assert all(len(case.content) == 64 for case in found.cases)
 
@@ -200,7 +200,7 @@ def test_standardised_scans_have_the_same_measures(tmp_path: Path) -> None:
     tissue = np.random.default_rng(0).normal(100, 3, s.shape) * np.exp(0.3 * p)
     scan = np.where(s**2 + p**2 + l**2 < 0.9, tissue, 0).astype(np.float32)
     for name, array in (("c0", scan), ("c1", (scan - 90) / 25)):
-        write(array, folder / "imagesTr" / f"{name}_0000.nii.gz", (2.0, 2.0, 2.0))
+        write(array, folder / "imagesTr" / f"{name}_0000.nii.gz", (2.5, 2.5, 2.5))
     found = fingerprint_dataset(read(folder), 0, False)
     plain, standardised = found.cases[:2]
     assert plain.bias[0] == pytest.approx(0.3 * p[scan > 0].std(), rel=0.15)
@@ -233,7 +233,7 @@ def test_channels_orientations_and_labels_are_counted(tmp_path: Path) -> None:
     assert first.noise_90th == pytest.approx(np.percentile(noise, 90), abs=1e-4)
     middle = [case.intensity_percentiles[-1][2] for case in found.cases]
     assert second.intensity_percentiles[2] == pytest.approx(np.median(middle), rel=1e-4)
-    assert second.resolution == pytest.approx((3.0, 2.0, 1.0), rel=0.3)
+    assert second.resolution == pytest.approx((12.0, 8.0, 4.0), rel=0.3)
     assert not first.background_differs
     assert third.intensity_percentiles == () and third.noise_median is third.resolution is None
     save_json(found, tmp_path / "fingerprint.json")

@@ -22,7 +22,7 @@ MAPPING = NUMBERINGS["dlmuse"]
 def case(name: str, spacing: Triple, shape: IntTriple) -> CaseFingerprint:
     return CaseFingerprint(
         name, (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,),
-        (0.1,), (0.1,), (spacing,), max(spacing), "0" * 64,
+        (0.1,), (0.1,), (spacing,), max(spacing), "0" * 64, "labels",
     )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_a_second_run_measures_only_what_changed(
     ("spoil", "words"),
     [
         (lambda text: text[:-40], "cannot be read as JSON"),
-        (lambda text: text.replace('"schema_version": 2', '"schema_version": 1'), "version 1"),
+        (lambda text: text.replace('"schema_version": 3', '"schema_version": 2'), "version 2"),
         (lambda text: text.replace('"noise"', '"nose"'), "not a valid Fingerprint"),
     ],
 )
