@@ -31,7 +31,7 @@ _FIT_MM = 3.0
 _FEWEST_VOXELS = 500
 _NODS_DEG = (-30.0, -15.0, 0.0, 15.0)
 """Where the registration starts: how far a head is bent forwards differs most between scans."""
-_LEAST_OVERLAP = 0.84
+_LEAST_OVERLAP = 0.89
 """Dice of the registered atlas' brain and the scan's brain mask."""
 
 

@@ -158,6 +158,41 @@ def test_three_cases_are_too_few(tmp_path: Path) -> None:
         fingerprint_dataset(read(dataset(tmp_path, cases=3)), 0, False)
 
 
+def own_mask(folder: Path, name: str, voxels: tuple[slice, ...]) -> None:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[voxels] = 1
+    write(mask, folder / "brainmasksTr" / f"{name}.nii.gz")
+
+
+def test_the_users_masks_are_measured_in(tmp_path: Path) -> None:
+    folder = dataset(tmp_path)
+    own_mask(folder, "c1", np.s_[5:16, 3:21, 5:17])
+    found = fingerprint_dataset(read(folder), 0, False)
+    assert [c.brain_from for c in found.cases] == ["background", "user"] + 2 * ["background"]
+    assert found.cases[1].brain_volume_ml == pytest.approx(11 * 18 * 12 * 0.384)
+
+
+def test_implausible_brains_are_reported_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = dataset(tmp_path, cases=5)
+    own_mask(folder, "c3", np.s_[5:8, 3:6, 5:8])
+    found = fingerprint_dataset(read(folder), 0, False)
+    assert [case.case for case in found.cases] == ["c0", "c1", "c2", "c4"]
+    [line] = [r.message for r in caplog.records if r.levelname == "WARNING"]
+    assert line.startswith("left out: ") and "c3.nii.gz marks a brain of 10 mL" in line
+    assert "check that it is the mask of the whole brain" in line
+    [problem] = verify_dataset(read(folder), 0, False)
+    assert problem.case == "c3"
+    for path in (folder / "imagesTr").glob("c0*"):
+        path.unlink()
+    with pytest.raises(DatasetError, match=r"keeps 3 of 4 cases, fewer than 4:\n  .*c3.nii.gz"):
+        fingerprint_dataset(read(folder), 0, False)
+    write(np.ones(SHAPE, np.float32), folder / "imagesTr" / "c0_0000.nii.gz")
+    with pytest.raises(DatasetError, match="has 2 problems"):
+        fingerprint_dataset(read(folder), 0, False)
+
+
 def test_a_defect_names_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = read(dataset(tmp_path))
 
@@ -258,6 +293,10 @@ def another_mapping(folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(declared))
 
 
+def a_brain_mask(folder: Path) -> None:
+    own_mask(folder, "c3", np.s_[5:16, 3:21, 5:17])
+
+
 def one_more(folder: Path) -> None:
     write(brain(98), folder / "imagesTr" / "c5_0000.nii.gz")
     write(labels(), folder / "priorsTr" / "c5.nii.gz")
@@ -281,6 +320,7 @@ def another_channel(folder: Path) -> None:
         (nothing, []),
         (another_image, ["c1"]),
         (another_label_map, ["c2"]),
+        (a_brain_mask, ["c3"]),
         (another_mapping, ["c0", "c1", "c2", "c3", "c4"]),
         (one_more, ["c5"]),
         (one_less, []),
