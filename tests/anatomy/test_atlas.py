@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
 from disanat.anatomy.atlas import atlas_brain_mask, atlas_tissues, load_atlas
+from disanat.anatomy.atlas_registration import align, centred_image, coarse
 from disanat.anatomy.mixture import fit_mixture, posterior
 from disanat.errors import ImageError, ImplausibleError
 from disanat.io.images import read_labels, read_scan
@@ -78,6 +80,17 @@ def test_a_nodding_head_is_registered_and_a_wrong_one_refused() -> None:
     turned = np.ascontiguousarray(image[:, ::-1].astype(np.float32))
     with pytest.raises(ImplausibleError, match=r"a Dice of only 0\.\d\d, below 0\.\d\d: check"):
         atlas_tissues(turned, SPACING, turned > 0)
+
+
+def test_a_registration_can_be_repeated() -> None:
+    atlas = load_atlas()
+    moving = coarse(centred_image(atlas.t1, atlas.spacing), 8.0)
+    mask = coarse(centred_image(atlas.brain, atlas.spacing), 8.0, sitk.sitkNearestNeighbor)
+    initial = sitk.AffineTransform(3)
+    initial.SetTranslation((9.0, -6.0, 4.0))
+    runs = [align(moving, mask, moving, initial, iterations=15) for _ in range(2)]
+    assert runs[0][1] == runs[1][1]
+    assert runs[0][0].GetParameters() == runs[1][0].GetParameters()
 
 
 def test_mixture_recovers_means_and_bias() -> None:

@@ -11,7 +11,7 @@ import pytest
 from disanat.errors import ImageError, ImplausibleError
 from disanat.io.images import Scan, read_scan
 from disanat.preprocessing import brain_search
-from disanat.preprocessing.brain_extractor import BrainExtractor, ExtractedBrain
+from disanat.preprocessing.brain_extractor import BrainExtractor
 from disanat.preprocessing.brain_search import find_brain
 
 
