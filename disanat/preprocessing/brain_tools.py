@@ -7,6 +7,7 @@ disanat.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -70,7 +71,7 @@ def require_tool(tool: BrainMaskTool) -> str | None:
             f"PATH: {program.remedy}, give masks of your own, or plan and train without "
             f"--brain_mask_tool {tool}."
         )
-    return found
+    return os.path.abspath(found)
 
 
 def brain_by_tool(scan: Scan, tool: BrainMaskTool) -> np.ndarray:

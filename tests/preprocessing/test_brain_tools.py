@@ -97,6 +97,14 @@ def test_a_program_that_cannot_be_started(head: Scan, tmp_path: Path, fake_tools
         brain_by_tool(head, "hd-bet")
 
 
+def test_a_relative_folder_on_the_path(
+    head: Scan, tmp_path: Path, fake_tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "programs")
+    assert brain_by_tool(head, "hd-bet").any()
+
+
 @pytest.mark.parametrize("name", ["out_bet.nii.gz", "out_mask.nii.gz"])
 def test_masks_of_either_name_are_found_but_must_fit(
     head: Scan, miniature: Any, tmp_path: Path, fake_tools: Path, name: str

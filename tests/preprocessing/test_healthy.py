@@ -90,6 +90,20 @@ def test_the_users_mask_decides_what_is_labelled(
         preprocess_case(case, prior, plans, configuration, tmp_path / "own.nii.gz")
 
 
+def test_masks_beside_the_scans_are_used(
+    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(planned_home / "raw", tmp_path / "raw")
+    own = np.zeros(miniature.brain(2).labels.shape, np.uint8)
+    own[6:34, 8:40, 6:34] = 1
+    masks = tmp_path / "raw" / NAME / "brainmasksTr"
+    miniature.write(masks / "h2.nii.gz", own, orientation="RAS")
+    preprocess_dataset(Home(tmp_path), NAME, plans, plans.configuration("2d"), 0)
+    folder = tmp_path / "preprocessed" / NAME / "2d"
+    assert (open_case(folder, "h2").labels[:] > 0).sum() == own.sum()
+    assert (open_case(folder, "h1").labels[:] > 0).sum() != own.sum()
+
+
 def test_heads_are_masked_by_the_tool_of_the_plan(
     planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path, fake_tools: Path
 ) -> None:
