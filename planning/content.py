@@ -11,6 +11,7 @@ from disanat.errors import ImageError
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset
 from disanat.plans import BrainMaskTool
+from disanat.preprocessing.brain_extractor import shipped_digest
 from planning.measures import MEASURES_VERSION
 
 __all__ = ["content_of"]
@@ -22,13 +23,15 @@ def content_of(dataset: RawDataset, case: Case, tool: BrainMaskTool = "extractor
     """SHA-256 (hex) over a case's images, label map and own brain mask, byte for byte.
 
     The numbers of its channels, the dataset's label mapping, what finds the brain in whole heads
-    and `MEASURES_VERSION` are part of it; names of files and when they were written are not.
+    (of the extractor, its weights) and `MEASURES_VERSION` are part of it; names of files and when
+    they were written are not.
 
     Raises:
         ImageError: a file cannot be read.
     """
     mapping = {name: sorted(numbers) for name, numbers in dataset.label_mapping.items()}
-    parts = [json.dumps([MEASURES_VERSION, mapping, tool], sort_keys=True)]
+    finder = shipped_digest() if tool == "extractor" else tool
+    parts = [json.dumps([MEASURES_VERSION, mapping, finder], sort_keys=True)]
     for channel, path in case.channels.items():
         parts += [f"channel {channel} {_digest(file)}" for file in _files(path)]
     beside = {

@@ -7,6 +7,7 @@ that lies inside the skull down to the foramen magnum: tissue, ventricles and th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -32,6 +33,7 @@ __all__ = [
     "ExtractedBrain",
     "ExtractorDescription",
     "extract_brain",
+    "shipped_digest",
     "shipped_extractor",
     "standardise_head",
 ]
@@ -197,6 +199,20 @@ def shipped_extractor() -> BrainExtractor:
     """
     with resources.as_file(resources.files("disanat") / "pretrained" / _FILE) as source:
         return BrainExtractor.load(source)
+
+
+@cache
+def shipped_digest() -> str:
+    """SHA-256 (hex) of the shipped weights' file: other weights find other masks.
+
+    Raises:
+        ModelError: the file is missing.
+    """
+    source = resources.files("disanat") / "pretrained" / _FILE
+    try:
+        return hashlib.sha256(source.read_bytes()).hexdigest()
+    except OSError as cause:
+        raise ModelError(f"{source} cannot be read ({cause.strerror}): {_REMEDY}.") from cause
 
 
 def extract_brain(image: np.ndarray, spacing: Triple) -> np.ndarray:

@@ -346,13 +346,19 @@ def test_only_what_changed_is_measured_again(
     assert seen == measured
 
 
-def test_new_measures_change_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_measures_and_other_masks_change_the_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw = read(dataset(tmp_path))
     case = raw.training_cases()[0]
     before = content_of(raw, case)
     assert content_of(raw, case) == before
+    assert content_of(raw, case, "hd-bet") != before
+    monkeypatch.setattr(content, "shipped_digest", lambda: "other weights")
+    after = content_of(raw, case)
+    assert after != before
     monkeypatch.setattr(content, "MEASURES_VERSION", 99)
-    assert content_of(raw, case) != before
+    assert content_of(raw, case) not in (before, after)
 
 
 def test_voxels_in_a_file_of_their_own_are_content(tmp_path: Path) -> None:
