@@ -11,7 +11,7 @@ import argparse
 import datetime
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,12 @@ TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "top and left exchanged": lambda x: x.transpose(2, 1, 0),
 }
 """What a header that names the wrong axes does to a scan."""
+OTHERS = {
+    "elderly T1": "elderly_t1_flair/t1/*.nii.gz",
+    "elderly FLAIR": "elderly_t1_flair/fl/*.nii.gz",
+    "LGG FLAIR": "lgg/*/*_flair.nii.gz",
+}
+"""Other whole heads, for their overlap alone."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,18 @@ def measure_scan(path: Path, truth: np.ndarray, turned: bool) -> Measurement:
     return Measurement(case, overlap, dice, overlaps, seconds)
 
 
+def measure_others(data: Path) -> dict[str, list[tuple[float, str]]]:
+    """Overlap and name of every scan of the other sets."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for name, pattern in OTHERS.items():
+        for path in sorted(data.glob(pattern)):
+            scan = read_scan(path)
+            overlap = overlap_of(scan.array, scan.spacing, find_brain({0: scan}).mask)
+            found.setdefault(name, []).append((overlap, path.name.split(".")[0]))
+            print(name, path.name, f"{overlap:.3f}", flush=True)
+    return found
+
+
 def _tissue_rows(found: Sequence[Measurement]) -> list[dict[str, str]]:
     used = [m for m in found if m.dice]
     rows = []
@@ -102,10 +120,12 @@ def _tissue_rows(found: Sequence[Measurement]) -> list[dict[str, str]]:
     return rows
 
 
-def _overlap_rows(found: Sequence[Measurement]) -> list[dict[str, str]]:
-    groups = {"as it is": [(m.overlap, m.case) for m in found]}
+def _overlap_rows(
+    found: Sequence[Measurement], others: Mapping[str, Sequence[tuple[float, str]]]
+) -> list[dict[str, str]]:
+    groups = {"IXI T1": [(m.overlap, m.case) for m in found], **others}
     for name in TURNS:
-        groups[name] = [(m.turned[name], m.case) for m in found if name in m.turned]
+        groups[f"IXI T1, {name}"] = [(m.turned[name], m.case) for m in found if name in m.turned]
     return [
         {
             "scans": name,
@@ -119,7 +139,9 @@ def _overlap_rows(found: Sequence[Measurement]) -> list[dict[str, str]]:
     ]
 
 
-def write_page(found: Sequence[Measurement]) -> str:
+def write_page(
+    found: Sequence[Measurement], others: Mapping[str, Sequence[tuple[float, str]]]
+) -> str:
     """Write the page, and return it."""
     description = shipped_extractor().description
     left_out = [m.case for m in found if not m.dice]
@@ -147,7 +169,7 @@ def write_page(found: Sequence[Measurement]) -> str:
         "makes of some of the same scans, with the mask of the scan as it is. In practice a wrong",
         "axis spoils the mask as well.",
         "",
-        markdown_table(_overlap_rows(found)),
+        markdown_table(_overlap_rows(found, others)),
         "",
     ]
     with atomic_path(ROOT / PAGE) as temporary:
@@ -158,18 +180,19 @@ def write_page(found: Sequence[Measurement]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.parse_args()
-    data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data") / "ixi_t1_2mm"
+    data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data")
     if not data.is_dir():
         parser.error(f"{data} is not there: set DISANAT_TEST_DATA to the folder of real scans.")
-    paths = sorted((data / "t1").glob("*_T1.nii.gz"))
+    ixi = data / "ixi_t1_2mm"
+    paths = sorted((ixi / "t1").glob("*_T1.nii.gz"))
     chosen = paths[:: max(1, len(paths) // SCANS)][:SCANS]
     turned = set(chosen[:: max(1, len(chosen) // TURNED)][:TURNED])
     found = []
     for path in chosen:
-        labels = data / "dlmuse" / path.name.replace("_T1", "_DLMUSE")
+        labels = ixi / "dlmuse" / path.name.replace("_T1", "_DLMUSE")
         truth = tissues_of(read_labels(labels).array)
         found.append(measure_scan(path, truth, path in turned))
-    print(write_page(found))
+    print(write_page(found, measure_others(data)))
 
 
 if __name__ == "__main__":
