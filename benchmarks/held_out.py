@@ -78,7 +78,7 @@ class Judged:
 
     def anatomies(self, channel: PreparedChannel) -> tuple[np.ndarray, np.ndarray]:
         """Class numbers as the encoder sees them, and after restoration."""
-        seen = [m.observe(channel) for m in self.members]
+        seen = [m.anatomy(channel.image) for m in self.members]
         restored = [m.restore(p) for m, p in zip(self.members, seen)]
         return np.mean(seen, axis=0).argmax(0), np.mean(restored, axis=0).argmax(0)
 

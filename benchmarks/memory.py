@@ -84,6 +84,7 @@ def plan_for(wanted: Wanted) -> Plans:
         resolution=(spacing,),
         slice_thickness=wanted.mm,
         content="",
+        brain_from="labels",
     )
     found = Fingerprint("Dataset001_Sizes", ("T1",), (case,) * 80, spacing, shape, False, True)
     names = ("2d",) if wanted.dimension == 2 else ("3d_fullres",)

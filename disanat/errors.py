@@ -6,7 +6,14 @@ leave with exit code 2; a traceback therefore always means a defect of disanat i
 
 from __future__ import annotations
 
-__all__ = ["DatasetError", "DisanatError", "ImageError", "ModelError", "PlanError"]
+__all__ = [
+    "DatasetError",
+    "DisanatError",
+    "ImageError",
+    "ImplausibleError",
+    "ModelError",
+    "PlanError",
+]
 
 
 class DisanatError(Exception):
@@ -19,6 +26,10 @@ class DatasetError(DisanatError):
 
 class ImageError(DisanatError):
     """An image cannot be read or used."""
+
+
+class ImplausibleError(ImageError):
+    """What was found in an image cannot be a brain: the case is left out, never used silently."""
 
 
 class PlanError(DisanatError):

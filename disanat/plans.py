@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import cattrs
 from cattrs.strategies import configure_union_passthrough
@@ -18,7 +18,10 @@ from disanat.home import read_json, write_json
 
 __all__ = [
     "AXES",
+    "BRAIN_MASK_TOOLS",
     "Augmentation",
+    "BrainMaskTool",
+    "BrainSource",
     "CaseFingerprint",
     "ChannelFingerprint",
     "Configuration",
@@ -31,13 +34,19 @@ __all__ = [
     "save_json",
 ]
 
-FINGERPRINT_SCHEMA = 2
+FINGERPRINT_SCHEMA = 3
 PLANS_SCHEMA = 2
 AXES = ("S", "P", "L")
 Triple = tuple[float, float, float]
 IntTriple = tuple[int, int, int]
 NumberFormat = Literal["float32", "bfloat16"]
 T = TypeVar("T")
+
+BrainMaskTool = Literal["extractor", "hd-bet", "synthstrip"]
+"""What finds the brain in a whole head: our own network, or a program that the user installs."""
+BRAIN_MASK_TOOLS: tuple[BrainMaskTool, ...] = get_args(BrainMaskTool)
+BrainSource = Literal["user", "background", "labels", "atlas", "extractor", "hd-bet", "synthstrip"]
+"""Where the brain mask of one case comes from."""
 
 _converter = cattrs.Converter(forbid_extra_keys=True)
 configure_union_passthrough(str | int | float | bool | None, _converter)
@@ -70,6 +79,8 @@ class CaseFingerprint:
     """Coarsest effective resolution of the first channel present, in mm."""
     content: str
     """SHA-256 (hex) of all that the case was measured from; the same content measures the same."""
+    brain_from: BrainSource
+    """Where its brain mask comes from."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +212,8 @@ class Plans:
     """What the user has set, such as `batch_size 4`."""
     name: str = ""
     """Of the plan, where a dataset has several; empty for the usual one."""
+    brain_mask_tool: BrainMaskTool = "extractor"
+    """What finds the brain in whole heads, in preprocessing and at prediction alike."""
     schema_version: int = field(default=PLANS_SCHEMA)
 
     def configuration(self, name: str | None = None) -> Configuration:

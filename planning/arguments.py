@@ -7,6 +7,7 @@ import os
 import re
 
 from disanat.cli.common import add_home_argument
+from disanat.plans import BRAIN_MASK_TOOLS
 from planning.planner import CONFIGURATIONS
 from planning.prior import PRIORS
 
@@ -121,6 +122,12 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
         help="in voxels: two numbers for 2d, three for 3d_fullres and 3d_lowres",
     )
     experts.add_argument("--batch_size", type=_count, metavar="N", help="an even number")
+    experts.add_argument(
+        "--brain_mask_tool",
+        choices=BRAIN_MASK_TOOLS,
+        help="what finds the brain in whole heads, here and at prediction: disanat's own extractor "
+        "(default), or HD-BET or SynthStrip, which you must have installed",
+    )
     experts.add_argument(
         "--plans_name",
         type=_name,

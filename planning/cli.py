@@ -13,6 +13,7 @@ from disanat.errors import DatasetError, PlanError
 from disanat.home import Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.plans import (
+    BrainMaskTool,
     CaseFingerprint,
     Fingerprint,
     NumberFormat,
@@ -20,6 +21,7 @@ from disanat.plans import (
     load_json,
     save_json,
 )
+from disanat.preprocessing.brain_tools import require_tool
 from planning.arguments import build_parser, default_processes
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset
@@ -75,7 +77,8 @@ def plan_and_preprocess(
 
     Raises:
         DatasetError: the dataset is missing or faulty.
-        PlanError: unknown configuration, a prior that is not there, or too little memory.
+        PlanError: unknown configuration, a prior or a brain-mask tool that is not there, or too
+            little memory.
         ModelError: the model that ships with disanat is damaged.
     """
     place = resolve_home(home)
@@ -110,7 +113,8 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         )
     source = home.preprocessed / raw.name / "dataset_fingerprint.json"
     former = _measured(source)
-    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former)
+    tool = _tool(settings.overrides)
+    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former, tool)
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
     given = settings.gpu_memory_gb is not None
     plans = plan(
@@ -145,6 +149,13 @@ def shipped_encoder() -> Encoder | None:
         return None
     trained = f"{shipped.method} on {shipped.dataset}, {shipped.finished}"
     return Encoder(shipped.classes, trained)
+
+
+def _tool(overrides: Overrides) -> BrainMaskTool:
+    """What finds the brain in whole heads; it must be there before any case is read."""
+    tool = overrides.brain_mask_tool or "extractor"
+    require_tool(tool)
+    return tool
 
 
 def _machine(gpu_memory_gb: float | None) -> tuple[Device, float]:
@@ -208,15 +219,16 @@ def _run(args: argparse.Namespace) -> int:
         print(explain(load_json(source, Plans, PlanError, remedy)))
         return 0
     raw = _raw_dataset(home, args.dataset)
-    if args.verify:
-        return _verify(raw, args.processes)
     spacing, patch = args.overwrite_target_spacing, args.patch_size
     overrides = Overrides(
         target_spacing=tuple(spacing) if spacing else None,
         patch_size=tuple(patch) if patch else None,
         batch_size=args.batch_size,
         prior=args.prior,
+        brain_mask_tool=args.brain_mask_tool,
     )
+    if args.verify:
+        return _verify(raw, args.processes, _tool(overrides))
     settings = _Settings(
         args.gpu_memory_gb,
         tuple(args.configurations),
@@ -233,8 +245,8 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(raw: RawDataset, processes: int) -> int:
-    problems = verify_dataset(raw, processes, True)
+def _verify(raw: RawDataset, processes: int, tool: BrainMaskTool) -> int:
+    problems = verify_dataset(raw, processes, True, tool)
     if problems:
         print(problem_table(problems, str(raw.folder)))
         bad, cases = len({problem.case for problem in problems}), len(raw.training_cases())

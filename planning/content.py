@@ -10,6 +10,8 @@ from pathlib import Path
 from disanat.errors import ImageError
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset
+from disanat.plans import BrainMaskTool
+from disanat.preprocessing.brain_extractor import shipped_digest
 from planning.measures import MEASURES_VERSION
 
 __all__ = ["content_of"]
@@ -17,22 +19,28 @@ __all__ = ["content_of"]
 _DETACHED = (".mhd", ".nhdr")
 
 
-def content_of(dataset: RawDataset, case: Case) -> str:
-    """SHA-256 (hex) over a case's images and label map, byte for byte.
+def content_of(dataset: RawDataset, case: Case, tool: BrainMaskTool = "extractor") -> str:
+    """SHA-256 (hex) over a case's images, label map and own brain mask, byte for byte.
 
-    The numbers of its channels, the dataset's label mapping and `MEASURES_VERSION` are part of it;
-    names of files and when they were written are not.
+    The numbers of its channels, the dataset's label mapping, what finds the brain in whole heads
+    (of the extractor, its weights) and `MEASURES_VERSION` are part of it; names of files and when
+    they were written are not.
 
     Raises:
         ImageError: a file cannot be read.
     """
     mapping = {name: sorted(numbers) for name, numbers in dataset.label_mapping.items()}
-    parts = [json.dumps([MEASURES_VERSION, mapping], sort_keys=True)]
+    finder = shipped_digest() if tool == "extractor" else tool
+    parts = [json.dumps([MEASURES_VERSION, mapping, finder], sort_keys=True)]
     for channel, path in case.channels.items():
         parts += [f"channel {channel} {_digest(file)}" for file in _files(path)]
-    prior = dataset.prior_path(case.name)
-    if prior is not None:
-        parts += [f"prior {_digest(file)}" for file in _files(prior)]
+    beside = {
+        "prior": dataset.prior_path(case.name),
+        "brain mask": dataset.brain_mask_path(case.name),
+    }
+    for what, beside_path in beside.items():
+        if beside_path is not None:
+            parts += [f"{what} {_digest(file)}" for file in _files(beside_path)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -7,28 +7,25 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
-from acvl_utils.cropping_and_padding.bounding_boxes import get_bbox_from_mask
 from tqdm import tqdm
 
-from disanat.errors import DatasetError, DisanatError
+from disanat.errors import DatasetError, DisanatError, ImplausibleError
 from disanat.io.cases import Case
-from disanat.io.dataset import RawDataset, mapping_scheme
+from disanat.io.dataset import RawDataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
-from disanat.plans import CaseFingerprint, Fingerprint, Triple
-from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
-from disanat.tissues import remap_labels
-from planning.aggregate import aggregate, triple
+from disanat.plans import BrainMaskTool, CaseFingerprint, Fingerprint
+from planning.aggregate import aggregate
+from planning.case_measures import measure_case
 from planning.content import content_of
-from planning.measures import bias_level, effective_resolution, noise_level
 
 __all__ = ["Examination", "Problem", "examine_case", "examine_dataset", "fingerprint_dataset"]
 
 _log = logging.getLogger(__name__)
 _FEWEST_CASES = 4
-_PERCENTILES = (0.5, 25, 50, 75, 99.5)
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,8 @@ class Problem:
     what: str
     values: str
     remedy: str
+    leaves_out: bool = False
+    """Whether planning goes on without the case."""
 
     @property
     def sentence(self) -> str:
@@ -62,8 +61,11 @@ def fingerprint_dataset(
     processes: int,
     progress: bool,
     former: Sequence[CaseFingerprint] = (),
+    tool: BrainMaskTool = "extractor",
 ) -> Fingerprint:
     """Read every training case of a dataset and say what it looks like.
+
+    A case in which no plausible brain was found is reported and left out.
 
     Args:
         dataset: with healthy scans in `imagesTr`.
@@ -71,25 +73,42 @@ def fingerprint_dataset(
         progress: show a bar.
         former: what was measured before; a case whose content is still the same is not measured
             again.
+        tool: what finds the brain in whole heads.
 
     Raises:
         DatasetError: cases are missing or faulty; one line for each fault.
     """
-    examined = examine_dataset(dataset, processes, progress, former)
+    examined = examine_dataset(dataset, processes, progress, former, tool)
     if len(examined) < _FEWEST_CASES:
         raise DatasetError(
             f"{dataset.folder / 'imagesTr'} holds too few cases (found {len(examined)}): put at "
             f"least {_FEWEST_CASES} healthy scans there, so that three can be set aside."
         )
-    problems = [problem for one in examined for problem in one.problems]
-    if problems:
-        lines = [problem.sentence for problem in problems]
-        heading = f"{dataset.name} has {len(lines)} problems:\n  "
-        raise DatasetError(lines[0] if len(lines) == 1 else heading + "\n  ".join(lines))
+    used = _usable(dataset, examined)
     if former:
         unchanged = sum(one.unchanged for one in examined)
         _log.info("%d of %d cases unchanged since the last time.", unchanged, len(examined))
-    return aggregate(dataset, [one.fingerprint for one in examined if one.fingerprint])
+    return aggregate(dataset, used)
+
+
+def _usable(dataset: RawDataset, examined: Sequence[Examination]) -> list[CaseFingerprint]:
+    """Fingerprints of all cases but the implausible ones, which are reported."""
+    problems = [problem for one in examined for problem in one.problems]
+    used = [one.fingerprint for one in examined if one.fingerprint]
+    only_implausible = all(problem.leaves_out for problem in problems)
+    if only_implausible and len(used) >= _FEWEST_CASES:
+        for problem in problems:
+            _log.warning("left out: %s", problem.sentence)
+        return used
+    lines = [problem.sentence for problem in problems]
+    if len(lines) == 1 and not only_implausible:
+        raise DatasetError(lines[0])
+    heading = (
+        f"{dataset.name} keeps {len(used)} of {len(examined)} cases, fewer than {_FEWEST_CASES}:"
+        if only_implausible
+        else f"{dataset.name} has {len(lines)} problems:"
+    )
+    raise DatasetError("\n  ".join([heading, *lines]))
 
 
 def examine_dataset(
@@ -97,6 +116,7 @@ def examine_dataset(
     processes: int,
     progress: bool,
     former: Sequence[CaseFingerprint] = (),
+    tool: BrainMaskTool = "extractor",
 ) -> list[Examination]:
     """Examine all training cases, in the order of their names; see `fingerprint_dataset`.
 
@@ -109,21 +129,25 @@ def examine_dataset(
     jobs = [(case, known.get(case.name)) for case in cases]
     found = {}
     with bar:
-        for one in _examinations(dataset, jobs, min(processes, len(jobs))):
+        for one in _examinations(dataset, jobs, min(processes, len(jobs)), tool):
             found[one.case] = one
             bar.update()
     return [found[case.name] for case in cases]
 
 
 def _examinations(
-    dataset: RawDataset, jobs: Sequence[tuple[Case, CaseFingerprint | None]], processes: int
+    dataset: RawDataset,
+    jobs: Sequence[tuple[Case, CaseFingerprint | None]],
+    processes: int,
+    tool: BrainMaskTool,
 ) -> Iterator[Examination]:
+    examine = partial(examine_case, dataset, tool=tool)
     if processes < 1:
-        yield from (examine_case(dataset, case, former) for case, former in jobs)
+        yield from (examine(case, former) for case, former in jobs)
         return
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     try:
-        running = [pool.submit(examine_case, dataset, case, former) for case, former in jobs]
+        running = [pool.submit(examine, case, former) for case, former in jobs]
         for job in as_completed(running):
             try:
                 yield job.result()
@@ -137,7 +161,10 @@ def _examinations(
 
 
 def examine_case(
-    dataset: RawDataset, case: Case, former: CaseFingerprint | None = None
+    dataset: RawDataset,
+    case: Case,
+    former: CaseFingerprint | None = None,
+    tool: BrainMaskTool = "extractor",
 ) -> Examination:
     """Read and measure one case; a user's mistakes come back as problems.
 
@@ -147,10 +174,10 @@ def examine_case(
         RuntimeError: a defect of disanat; the message names the case.
     """
     try:
-        content = content_of(dataset, case)
+        content = content_of(dataset, case, tool)
         if former is not None and former.content == content:
             return Examination(case.name, former, unchanged=True)
-        return _examine(dataset, case, content)
+        return _examine(dataset, case, content, tool)
     except DisanatError as mistake:
         return Examination(case.name, problems=(_problem(case.name, mistake),))
     except Exception as cause:
@@ -159,10 +186,10 @@ def examine_case(
 
 def _problem(case: str, mistake: DisanatError) -> Problem:
     what, _, remedy = str(mistake).rpartition(": ")
-    return Problem(case, what, "", remedy.rstrip("."))
+    return Problem(case, what, "", remedy.rstrip("."), isinstance(mistake, ImplausibleError))
 
 
-def _examine(dataset: RawDataset, case: Case, content: str) -> Examination:
+def _examine(dataset: RawDataset, case: Case, content: str, tool: BrainMaskTool) -> Examination:
     scans: dict[int, Scan] = {}
     problems: list[Problem] = []
     for channel, path in case.channels.items():
@@ -175,7 +202,8 @@ def _examine(dataset: RawDataset, case: Case, content: str) -> Examination:
     problems += more
     if problems:
         return Examination(case.name, problems=tuple(problems))
-    return Examination(case.name, _measure(dataset, case.name, scans, prior, content))
+    measured = measure_case(dataset, case.name, scans, prior, content, tool)
+    return Examination(case.name, measured)
 
 
 def _grid(scan: Scan) -> str:
@@ -222,67 +250,3 @@ def _read_prior(
         remedy = "name the right numbering under 'prior' in dataset.json"
         return None, [Problem(case.name, what, values, remedy)]
     return labels.array, []
-
-
-def _measure(
-    dataset: RawDataset,
-    case: str,
-    scans: dict[int, Scan],
-    labels: np.ndarray | None,
-    content: str,
-) -> CaseFingerprint:
-    first = next(iter(scans.values()))
-    prior = None
-    if labels is not None:
-        scheme = mapping_scheme(dataset.label_mapping) or ()
-        prior = remap_labels(labels, dataset.label_mapping, scheme)
-    mask = healthy_brain_mask(first.array, first.spacing, prior)
-    channels = [_measure_channel(scan, mask) for scan in scans.values()]
-    numbers = [] if labels is None else np.unique(labels[labels > 0]).tolist()
-    return CaseFingerprint(
-        case=case,
-        channels=tuple(scans),
-        spacing=first.spacing,
-        shape=triple(first.array.shape),
-        shape_after_crop=triple([high - low for low, high in get_bbox_from_mask(mask)]),
-        orientation=first.geometry.orientation,
-        skull_stripped=all(channel.stripped for channel in channels),
-        background=tuple(channel.background for channel in channels),
-        brain_volume_ml=round(float(mask.sum() * np.prod(first.spacing) / 1000), 3),
-        intensity_percentiles=tuple(channel.percentiles for channel in channels),
-        prior_labels=tuple(int(number) for number in numbers),
-        noise=tuple(channel.noise for channel in channels),
-        bias=tuple(channel.bias for channel in channels),
-        resolution=tuple(channel.resolution for channel in channels),
-        slice_thickness=max(channels[0].resolution),
-        content=content,
-    )
-
-
-@dataclass(frozen=True)
-class _Channel:
-    """Of one scan, what `CaseFingerprint` holds per channel."""
-
-    stripped: bool
-    background: float
-    percentiles: tuple[float, ...]
-    noise: float
-    bias: float
-    resolution: Triple
-
-
-def _measure_channel(scan: Scan, mask: np.ndarray) -> _Channel:
-    around = stripped_background(scan.array, scan.spacing)
-    percentiles = np.percentile(scan.array[mask], _PERCENTILES)
-    # A field multiplies what is counted from zero. In a standardised scan that zero has become
-    # the background's value.
-    dark = around is not None and around < percentiles[1]
-    s, p, l_ = effective_resolution(scan.array, mask, scan.spacing)
-    return _Channel(
-        stripped=around is not None,
-        background=float(scan.array.min()) if around is None else around,
-        percentiles=tuple(float(f"{value:.6g}") for value in percentiles),
-        noise=round(noise_level(scan.array, mask), 4),
-        bias=round(bias_level(scan.array - around if dark else scan.array, mask, scan.spacing), 4),
-        resolution=(round(s, 3), round(p, 3), round(l_, 3)),
-    )

@@ -11,7 +11,7 @@ from disanat.plans import Triple
 __all__ = ["MEASURES_VERSION", "bias_level", "effective_resolution", "noise_level"]
 
 # Part of every case's content hash: raise it when anything measured of a case changes its meaning.
-MEASURES_VERSION = 2
+MEASURES_VERSION = 3
 
 _SD_OF_MAD = 0.6745  # median absolute deviation of a normal distribution with SD 1
 _HALF_LAG = 0.6  # where the autocorrelation of band-limited noise is 1/2, in units of its samples

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from disanat.errors import PlanError
 from disanat.plans import (
     AXES,
+    BrainMaskTool,
     Configuration,
     Decision,
     Fingerprint,
@@ -19,6 +20,7 @@ from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
 from planning.prior import Encoder, Prior, plan_tissues
 from planning.reasons import (
+    about_brain_masks,
     about_device,
     about_intensities,
     about_ladder,
@@ -52,6 +54,7 @@ class Overrides:
     """For the configurations that have as many axes."""
     batch_size: int | None = None
     prior: Prior | None = None
+    brain_mask_tool: BrainMaskTool | None = None
 
     def described(self, memory_gb: float) -> tuple[str, ...]:
         """One entry for each setting, as kept in the plan."""
@@ -64,6 +67,8 @@ class Overrides:
             entries.append(f"batch_size {self.batch_size}")
         if self.prior:
             entries.append(f"prior {self.prior}")
+        if self.brain_mask_tool:
+            entries.append(f"brain_mask_tool {self.brain_mask_tool}")
         return tuple(entries)
 
 
@@ -108,6 +113,7 @@ def plan(
         about_device(device, memory_gb, number_format, overrides.memory_given),
         tissues.decision,
         about_skull(fingerprint),
+        about_brain_masks(fingerprint, overrides.brain_mask_tool),
         about_spacing,
         *about_intensities(fingerprint),
         about_resampling(fingerprint, spacing),
@@ -145,6 +151,7 @@ def plan(
         decisions=tuple(decisions),
         overridden=overrides.described(memory_gb),
         name=name,
+        brain_mask_tool=overrides.brain_mask_tool or "extractor",
     )
 
 

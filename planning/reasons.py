@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from disanat.plans import AXES, ChannelFingerprint, Configuration, Decision, Fingerprint
+from disanat.plans import (
+    AXES,
+    BrainMaskTool,
+    BrainSource,
+    ChannelFingerprint,
+    Configuration,
+    Decision,
+    Fingerprint,
+)
 from planning.memory import training_operations
 from planning.sizing import (
     FIRST_FEATURES,
@@ -22,6 +31,7 @@ from planning.sizing import (
 from planning.spacing import describe_spacing
 
 __all__ = [
+    "about_brain_masks",
     "about_device",
     "about_intensities",
     "about_ladder",
@@ -51,6 +61,33 @@ def about_skull(fingerprint: Fingerprint) -> Decision:
         "stripped" if fingerprint.skull_stripped else "in the scans",
         f"{stripped} of {len(fingerprint.cases)} cases have one constant value around the brain.",
     )
+
+
+_SOURCES: dict[BrainSource, str] = {
+    "user": "your own masks",
+    "background": "the constant background",
+    "labels": "the label maps",
+    "extractor": "the extractor",
+    "atlas": "the atlas, as the extractor found nothing plausible",
+    "hd-bet": "hd-bet",
+    "synthstrip": "synthstrip",
+}
+
+
+def about_brain_masks(fingerprint: Fingerprint, chosen: BrainMaskTool | None) -> Decision:
+    """What finds the brain in whole heads, and where the masks of the cases come from."""
+    counts = Counter(case.brain_from for case in fingerprint.cases)
+    where = ", ".join(f"{_SOURCES[s]} ({counts[s]})" for s in _SOURCES if counts[s])
+    why = (
+        "The extractor comes with disanat and takes every contrast."
+        if chosen is None
+        else "It was set by you."
+        if chosen == "extractor"
+        else "It was set by you, and must be installed wherever the model predicts whole heads."
+    )
+    value = "the brain extractor" if chosen in (None, "extractor") else str(chosen)
+    reason = f"{why} Here the masks come from {where}; at prediction the same is done."
+    return Decision("brain in whole heads", value, reason)
 
 
 def about_intensities(fingerprint: Fingerprint) -> list[Decision]:

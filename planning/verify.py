@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from disanat.io.dataset import RawDataset
+from disanat.plans import BrainMaskTool
 from planning.fingerprint import Problem, examine_dataset
 
 __all__ = ["problem_table", "verify_dataset"]
@@ -14,13 +15,15 @@ _HEADINGS = ("case", "what", "values", "remedy")
 _WIDTHS = (16, 44, 36, 36)
 
 
-def verify_dataset(dataset: RawDataset, processes: int, progress: bool) -> list[Problem]:
+def verify_dataset(
+    dataset: RawDataset, processes: int, progress: bool, tool: BrainMaskTool = "extractor"
+) -> list[Problem]:
     """All problems of all training cases; writes nothing.
 
     Raises:
         DatasetError: there are no cases, or a file's channel is not declared.
     """
-    examined = examine_dataset(dataset, processes, progress)
+    examined = examine_dataset(dataset, processes, progress, tool=tool)
     return [problem for one in examined for problem in one.problems]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,6 +98,14 @@ def make_brain(
     return MiniBrain(labels, image, where & lesion, spacing)
 
 
+def make_head(seed: int, look: str = "t1") -> tuple[np.ndarray, np.ndarray]:
+    """The same brain in noisy air, so that nothing says it is stripped; and its mask."""
+    brain = make_brain(seed, look)
+    inside = brain.labels > 0
+    air = np.abs(np.random.default_rng(seed).normal(0, 3, inside.shape))
+    return np.where(inside, brain.image + 20, air).astype(np.float32), inside
+
+
 def write_volume(
     path: Path,
     array: np.ndarray,
@@ -181,6 +190,7 @@ class Miniature:
     """The functions above, for tests."""
 
     brain: Callable[..., MiniBrain] = make_brain
+    head: Callable[..., tuple[np.ndarray, np.ndarray]] = make_head
     write: Callable[..., None] = write_volume
     dataset: Callable[..., Path] = make_dataset
     shrink: Callable[..., None] = shrink_plans
@@ -192,6 +202,34 @@ class Miniature:
 def miniature() -> Miniature:
     """Makes miniature brains, datasets and runs."""
     return Miniature()
+
+
+_FAKE_TOOL = """#!{python}
+import sys
+import SimpleITK as sitk
+
+with open({log!r}, "a") as log:
+    print(sys.argv[0].rpartition("/")[2], *sys.argv[1:], file=log)
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+mask = sitk.Cast(sitk.ReadImage(given["-i"]) > 15, sitk.sitkUInt8)
+if "-m" in given:
+    sitk.WriteImage(mask, given["-m"])
+elif "--save_bet_mask" in sys.argv:
+    sitk.WriteImage(mask, given["-o"].replace(".nii.gz", "_bet.nii.gz"))
+"""
+
+
+@pytest.fixture
+def fake_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HD-BET and SynthStrip as small programs on the PATH; returns the log of their calls."""
+    log, programs = tmp_path / "calls.txt", tmp_path / "programs"
+    programs.mkdir()
+    for name in ("hd-bet", "mri_synthstrip"):
+        program = programs / name
+        program.write_text(_FAKE_TOOL.format(python=sys.executable, log=str(log)))
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    return log
 
 
 def _once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Any]) -> Path:

@@ -46,6 +46,18 @@ def test_plans_keep_their_version_when_the_fingerprint_gets_a_new_one(
         load_json(tmp_path / "plans.json", Plans)
 
 
+def test_plans_made_before_there_was_a_choice_use_the_extractor(
+    plans: Plans, tmp_path: Path
+) -> None:
+    save_json(replace(plans, brain_mask_tool="hd-bet"), tmp_path / "plans.json")
+    data = json.loads((tmp_path / "plans.json").read_text())
+    assert data["brain_mask_tool"] == "hd-bet"
+    assert load_json(tmp_path / "plans.json", Plans).brain_mask_tool == "hd-bet"
+    del data["brain_mask_tool"]
+    (tmp_path / "plans.json").write_text(json.dumps(data))
+    assert load_json(tmp_path / "plans.json", Plans).brain_mask_tool == "extractor"
+
+
 def test_configurations_and_rungs_by_name(plans: Plans) -> None:
     assert plans.configuration().name == "2d"
     assert plans.configuration("2d_rung1").batch_size == 2
@@ -59,6 +71,7 @@ def test_configurations_and_rungs_by_name(plans: Plans) -> None:
         ({"schema_version": 99}, "schema version 99"),
         ({"surprise": 1}, "surprise"),
         ({"device": "tpu"}, "device"),
+        ({"brain_mask_tool": "bet"}, "brain_mask_tool"),
         ({"memory_gb": "much"}, "memory_gb"),
     ],
 )

@@ -13,14 +13,14 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from disanat.anatomy.atlas_registration import align, centred_image, coarse, warp
+from disanat.anatomy.plausible import PLAUSIBLE_ML, brain_ml, is_plausible
 from disanat.anatomy.template import Atlas, load_atlas
-from disanat.errors import ImageError
+from disanat.errors import ImplausibleError
 
 __all__ = ["atlas_brain_mask"]
 
 _FIT_MM = 4.0
 _START_MM = 8.0
-_PLAUSIBLE_ML = (600.0, 2200.0)
 _SKULL_MM, _SCALP_MM = 9.0, 15.0
 _UPPER_MM = 110.0
 _AIR = 30
@@ -41,7 +41,8 @@ def atlas_brain_mask(array: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
         boolean array of the same shape.
 
     Raises:
-        ImageError: what was found cannot be a brain (volume outside 600 to 2200 mL).
+        ImplausibleError: what was found cannot be a brain.
+        ImageError: the scan cannot be registered.
     """
     atlas = load_atlas()
     image = centred_image(_clipped(array), spacing)
@@ -50,11 +51,11 @@ def atlas_brain_mask(array: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     distance = warp(_signed_distance(atlas), small, transform, sitk.sitkLinear)
     brain = _refine(sitk.GetArrayFromImage(small), distance, np.array(small.GetSpacing()[::-1]))
     mask = _to_grid(brain, small, image)
-    volume = float(mask.sum()) * float(np.prod(np.asarray(spacing))) / 1000
-    if not _PLAUSIBLE_ML[0] <= volume <= _PLAUSIBLE_ML[1]:
-        raise ImageError(
+    volume = brain_ml(mask, spacing)
+    if not is_plausible(volume):
+        raise ImplausibleError(
             f"No plausible brain was found in the scan ({volume:.0f} mL, expected "
-            f"{_PLAUSIBLE_ML[0]:.0f} to {_PLAUSIBLE_ML[1]:.0f}): check its orientation, or give a "
+            f"{PLAUSIBLE_ML[0]:.0f} to {PLAUSIBLE_ML[1]:.0f}): check its orientation, or give a "
             "skull-stripped scan."
         )
     return mask

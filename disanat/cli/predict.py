@@ -75,6 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="use only these channels of each case, such as 0 2 (default: all there are)",
     )
     parser.add_argument(
+        "--brain_masks",
+        type=Path,
+        metavar="FOLDER",
+        help="your own brain masks, CASE.nii.gz or CASE_brainmask.nii.gz on the grid of the scan "
+        "(default, and for cases without one: the brain is found as the model's plan says)",
+    )
+    parser.add_argument(
         "--device",
         choices=("cpu", "cuda"),
         help="where to predict (default: a GPU if there is one)",
@@ -106,7 +113,9 @@ def _run(args: argparse.Namespace) -> int:
     log.info("Predicting with %s.", folder)
     predictor = Predictor.from_folder(folder, device, args.threshold)
     extras = tuple(dict.fromkeys(args.save))
-    rows = predict_folder(predictor, args.input, args.output, extras, args.use_channels)
+    rows = predict_folder(
+        predictor, args.input, args.output, extras, args.use_channels, args.brain_masks
+    )
     failed = [row for row in rows if row.status == "failed"]
     log.info("%d of %d cases predicted: %s", len(rows) - len(failed), len(rows), args.output)
     flagged = [row.case for row in rows if row.flags]

@@ -17,7 +17,7 @@ from disanat.home import atomic_path, write_json
 from disanat.inference.bundled import is_bundled
 from disanat.inference.model import finished
 from disanat.inference.predictor import Prediction, Predictor, input_cases
-from disanat.io.cases import Case
+from disanat.io.cases import Case, find_brain_mask
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -49,6 +49,7 @@ def predict_folder(
     target: Path,
     extras: tuple[str, ...] = ("phi",),
     channels: list[int] | None = None,
+    brain_masks: Path | None = None,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -58,20 +59,27 @@ def predict_folder(
         target: output folder, made if need be.
         extras: which further images to write (see `Prediction.save`).
         channels: use only these channels; all by default.
+        brain_masks: folder of the user's own masks, CASE_brainmask.nii.gz or CASE.nii.gz; a case
+            without one is masked as the plan says.
 
     Returns:
         One row per case, those that failed with status `failed` and a message.
 
     Raises:
-        DatasetError: there is no case, or input and output folder are the same.
+        DatasetError: there is no case, input and output folder are the same, or there is no
+            folder of masks.
     """
     cases = input_cases(source, channels)
+    if brain_masks is not None and not brain_masks.is_dir():
+        raise DatasetError(
+            f"{brain_masks} is not a folder: give the folder of brain masks with --brain_masks."
+        )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
     target.mkdir(parents=True, exist_ok=True)
     rows = []
     for case in tqdm(cases, desc="predicting", unit="case", disable=None):
-        rows.append(_predict_one(predictor, case, target, extras))
+        rows.append(_predict_one(predictor, case, target, extras, brain_masks))
         _write_table(rows, target)
     model = predictor.model
     write_json(
@@ -86,6 +94,8 @@ def predict_folder(
             "threshold": predictor.threshold,
             "threshold_choice": predictor.threshold_choice,
             "channels": channels,
+            "brain_mask_tool": model.plans.brain_mask_tool,
+            "brain_masks": None if brain_masks is None else str(brain_masks),
         },
         target / "prediction.json",
     )
@@ -93,7 +103,11 @@ def predict_folder(
 
 
 def _predict_one(
-    predictor: Predictor, case: Case, target: Path, extras: tuple[str, ...]
+    predictor: Predictor,
+    case: Case,
+    target: Path,
+    extras: tuple[str, ...],
+    brain_masks: Path | None,
 ) -> CaseRow:
     began = time.monotonic()
     _remove_outputs(case.name, target)
@@ -103,7 +117,7 @@ def _predict_one(
                 f"Case {case.name} has none of the channels asked for: leave it out, or change "
                 "--use_channels."
             )
-        prediction = predictor.predict_case(case)
+        prediction = predictor.predict_case(case, _users_mask(case, brain_masks))
         prediction.save(target, case.name, extras)
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
@@ -135,6 +149,15 @@ def _warn(case: str, prediction: Prediction) -> None:
             case,
             odd,
         )
+
+
+def _users_mask(case: Case, folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    mask = find_brain_mask(folder, case.name)
+    if mask is None:
+        log.warning("case %s has no mask in %s: its brain is found as planned.", case.name, folder)
+    return mask
 
 
 def _remove_outputs(case: str, target: Path) -> None:

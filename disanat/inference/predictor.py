@@ -111,27 +111,34 @@ class Predictor:
         """
         return cls(load_model(Path(folder), device), threshold)
 
-    def predict(self, image: str | Path) -> Prediction:
+    def predict(self, image: str | Path, brain_mask: str | Path | None = None) -> Prediction:
         """Predict a single file (or a folder with one DICOM series) as channel 0.
 
+        Args:
+            image: the scan.
+            brain_mask: a mask of your own on its grid, above 0 = brain; else it is found.
+
         Raises:
-            ImageError: the scan cannot be used.
+            ImageError: the scan or the mask cannot be used.
         """
         path = Path(image)
-        return self.predict_case(Case(path.name, {0: path}))
+        mask = None if brain_mask is None else Path(brain_mask)
+        return self.predict_case(Case(path.name, {0: path}), mask)
 
-    def predict_case(self, case: Case) -> Prediction:
+    def predict_case(self, case: Case, brain_mask: Path | None = None) -> Prediction:
         """Predict one case from all its channels together.
 
         Raises:
             DisanatError: the case cannot be used; the message names the file.
         """
-        return self.predict_scans(read_case(case))
+        return self.predict_scans(read_case(case), brain_mask)
 
-    def predict_scans(self, scans: Mapping[int, Scan]) -> Prediction:
+    def predict_scans(
+        self, scans: Mapping[int, Scan], brain_mask: Path | None = None
+    ) -> Prediction:
         """Predict scans that were read already: channel number -> scan, all on one grid."""
-        method = self.model.method
-        prepared = prepare_case(scans, self.model.configuration.spacing, method.brain_mask)
+        method, tool = self.model.method, self.model.plans.brain_mask_tool
+        prepared = prepare_case(scans, self.model.configuration.spacing, tool, brain_mask)
         results = method.predict(list(prepared.channels.values()))
         by_channel = dict(zip(prepared.channels, results, strict=True))
         return self._assemble(prepared, by_channel, scans)

@@ -10,7 +10,7 @@ from pathlib import Path
 from disanat.errors import DatasetError
 from disanat.io.images import ENDINGS
 
-__all__ = ["Case", "find_cases", "stem"]
+__all__ = ["Case", "find_brain_mask", "find_cases", "stem"]
 
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
@@ -29,6 +29,15 @@ def stem(path: Path) -> str | None:
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
     return None
+
+
+def find_brain_mask(folder: Path, case: str) -> Path | None:
+    """The user's brain mask of a case: `CASE_brainmask.nii.gz`, else `CASE.nii.gz`; or None.
+
+    In a folder of predictions `CASE.nii.gz` is the lesion mask, so the longer name wins.
+    """
+    names = [f"{case}{part}{ending}" for part in ("_brainmask", "") for ending in ENDINGS]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def _is_dicom_series(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from disanat.errors import DatasetError
 from disanat.home import read_json
-from disanat.io.cases import Case, find_cases
+from disanat.io.cases import Case, find_brain_mask, find_cases
 from disanat.io.images import ENDINGS
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TissueClass
 
@@ -63,6 +63,10 @@ class RawDataset:
             return None
         candidates = (self.folder / "priorsTr" / f"{case_name}{e}" for e in ENDINGS)
         return next((path for path in candidates if path.exists()), None)
+
+    def brain_mask_path(self, case_name: str) -> Path | None:
+        """The user's own brain mask of a training case, in `brainmasksTr`; None without one."""
+        return find_brain_mask(self.folder / "brainmasksTr", case_name)
 
 
 def mapping_scheme(mapping: Mapping[str, object]) -> tuple[TissueClass, ...] | None:

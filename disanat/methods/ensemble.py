@@ -32,10 +32,6 @@ class Ensemble(Detector):
         opinions = [member.predict(channels) for member in self.members]
         return [_joined(of_channel) for of_channel in zip(*opinions, strict=True)]
 
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        masks = [mask for m in self.members if (mask := m.brain_mask(image)) is not None]
-        return np.mean(masks, axis=0) >= 0.5 if masks else None
-
 
 def _joined(opinions: Sequence[ChannelResult]) -> ChannelResult:
     second = [o.second for o in opinions if o.second is not None]

@@ -85,10 +85,6 @@ class Detector(ABC):
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         """Results of all channels of one case, in the same order."""
 
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        """Brain of a standardised whole head (S, P, L) at plan spacing; None if it cannot tell."""
-        return None
-
 
 class Method(Detector):
     """One way to find anomalies, trained on healthy scans alone."""

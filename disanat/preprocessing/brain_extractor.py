@@ -7,7 +7,8 @@ that lies inside the skull down to the foramen magnum: tissue, ventricles and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
@@ -20,6 +21,7 @@ from acvl_utils.morphology.morphology_helper import remove_all_but_largest_compo
 from scipy import ndimage
 from torch import nn
 
+from disanat.anatomy.plausible import brain_ml, is_plausible
 from disanat.errors import ModelError
 from disanat.networks.builders import build_unet
 from disanat.networks.weights import load_state, save_state
@@ -31,6 +33,7 @@ __all__ = [
     "ExtractedBrain",
     "ExtractorDescription",
     "extract_brain",
+    "shipped_digest",
     "shipped_extractor",
     "standardise_head",
 ]
@@ -38,7 +41,6 @@ __all__ = [
 Triple = tuple[float, float, float]
 _FILE = "brain_extractor.pt"
 _REMEDY = "install disanat again, or train it with benchmarks/brain_extractor.py"
-_PLAUSIBLE_ML = (600.0, 2300.0)
 _LOW, _HIGH = 0.5, 99.5
 
 
@@ -78,8 +80,7 @@ class ExtractedBrain:
     @property
     def plausible(self) -> bool:
         """Whether the volume is that of a human brain, children's included."""
-        low, high = _PLAUSIBLE_ML
-        return low <= self.volume_ml <= high
+        return is_plausible(self.volume_ml)
 
 
 def standardise_head(
@@ -151,12 +152,24 @@ class BrainExtractor:
             image: one channel of a whole head (or a stripped brain), axes S, P, L.
             spacing: voxel size in mm.
         """
-        mask = self.logits(image, spacing) > 0
+        return self.extract_shared([image], spacing)
+
+    def extract_shared(self, images: Sequence[np.ndarray], spacing: Triple) -> ExtractedBrain:
+        """Find the one brain that several channels of a head show, by their mean logit.
+
+        Args:
+            images: at least one, all on one grid, axes S, P, L.
+            spacing: voxel size in mm.
+        """
+        total = self.logits(images[0], spacing)
+        for image in images[1:]:
+            total = total + self.logits(image, spacing)
+        mask = total > 0
         if mask.any():
             mask = remove_all_but_largest_component(mask)
             mask = ndimage.binary_fill_holes(mask)
-        volume = float(mask.sum()) * float(np.prod(spacing)) / 1000
-        return ExtractedBrain(np.asarray(mask, bool), volume)
+        mask = np.asarray(mask, bool)
+        return ExtractedBrain(mask, brain_ml(mask, spacing))
 
     def logits(self, image: np.ndarray, spacing: Triple) -> np.ndarray:
         """Logit of being brain, float32 on the image's grid: the mean over both mirror images."""
@@ -186,6 +199,20 @@ def shipped_extractor() -> BrainExtractor:
     """
     with resources.as_file(resources.files("disanat") / "pretrained" / _FILE) as source:
         return BrainExtractor.load(source)
+
+
+@cache
+def shipped_digest() -> str:
+    """SHA-256 (hex) of the shipped weights' file: other weights find other masks.
+
+    Raises:
+        ModelError: the file is missing.
+    """
+    source = resources.files("disanat") / "pretrained" / _FILE
+    try:
+        return hashlib.sha256(source.read_bytes()).hexdigest()
+    except OSError as cause:
+        raise ModelError(f"{source} cannot be read ({cause.strerror}): {_REMEDY}.") from cause
 
 
 def extract_brain(image: np.ndarray, spacing: Triple) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which voxels are brain: in scans that are stripped already, and in healthy training scans."""
+"""Scans that are stripped already: recognised, and which of their voxels are brain."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import SimpleITK as sitk
 from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
 from scipy import ndimage
 
-from disanat.anatomy.atlas_brain import atlas_brain_mask
-from disanat.preprocessing.brain_extractor import shipped_extractor
+from disanat.anatomy.plausible import PLAUSIBLE_ML
 
-__all__ = [
-    "close_mask",
-    "grow_mask",
-    "healthy_brain_mask",
-    "stripped_background",
-    "stripped_brain_mask",
-]
+__all__ = ["close_mask", "stripped_background", "stripped_brain_mask"]
 
 _CERTAINLY_STRIPPED = 0.5
 _PERHAPS_STRIPPED = 0.25
-_LARGEST_CERTAIN_ML, _LARGEST_PERHAPS_ML = 2300.0, 2000.0
+_LARGEST_CERTAIN_ML, _LARGEST_PERHAPS_ML = PLAUSIBLE_ML[1], 2000.0
 
 
 def close_mask(
@@ -31,17 +24,6 @@ def close_mask(
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     closed = sitk.BinaryMorphologicalClosing(image, radius, sitk.sitkBall, 1)
     return np.asarray(sitk.GetArrayFromImage(sitk.BinaryFillhole(closed)) > 0)
-
-
-def grow_mask(
-    mask: np.ndarray, spacing: tuple[float, float, float], radius_mm: float
-) -> np.ndarray:
-    """Dilation by a ball in mm. Any shape of rank 3."""
-    radius = [round(radius_mm / s) for s in reversed(spacing)]
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    return np.asarray(
-        sitk.GetArrayFromImage(sitk.BinaryDilate(image, radius, sitk.sitkBall, 0, 1)) > 0
-    )
 
 
 def stripped_background(
@@ -84,29 +66,3 @@ def stripped_brain_mask(array: np.ndarray, background: float) -> np.ndarray:
     kept = remove_all_but_largest_component(opened if opened.any() else foreground)
     grown = ndimage.binary_dilation(kept) & foreground
     return np.asarray(ndimage.binary_fill_holes(grown))
-
-
-def healthy_brain_mask(
-    array: np.ndarray, spacing: tuple[float, float, float], prior: np.ndarray | None
-) -> np.ndarray:
-    """The brain of a healthy training scan, by the best means there is.
-
-    From its label map (all labelled voxels, closed by 6 mm) where it has one; from the constant
-    background where it is stripped; otherwise by the extractor, and by registration of the atlas
-    where what that finds cannot be a brain.
-
-    Args:
-        array: shape (S, P, L).
-        spacing: voxel size in mm.
-        prior: class numbers on the same grid, 0 outside the brain.
-
-    Raises:
-        ImageError: no plausible brain was found.
-    """
-    if prior is not None and prior.any():
-        return close_mask(prior > 0, spacing, 6.0)
-    background = stripped_background(array, spacing)
-    if background is not None:
-        return stripped_brain_mask(array, background)
-    found = shipped_extractor().extract(array, spacing)
-    return found.mask if found.plausible else atlas_brain_mask(array, spacing)

@@ -19,14 +19,14 @@ from tqdm import tqdm
 
 from disanat.anatomy.atlas import atlas_tissues
 from disanat.anatomy.shares import implausible_share
-from disanat.errors import DatasetError, DisanatError, ImageError, PlanError
+from disanat.errors import DatasetError, DisanatError, ImageError, ImplausibleError, PlanError
 from disanat.home import Home
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.io.store import StoredCase, save_case
 from disanat.plans import Configuration, Plans, Triple
-from disanat.preprocessing.brain_mask import healthy_brain_mask, stripped_background
+from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
@@ -68,15 +68,17 @@ def preprocess_case(
     prior: Path | None,
     plans: Plans,
     configuration: Configuration,
+    brain_mask: Path | None = None,
     tissue_estimator: TissueEstimator | None = None,
 ) -> StoredCase:
     """Crop, resample, standardise and label one healthy case.
 
     Args:
         case: the scans.
-        prior: its label map; None without one.
+        prior: their label map, where the dataset has any.
         plans: of the dataset.
-        configuration: to prepare for.
+        configuration: what to prepare for.
+        brain_mask: the user's own mask.
         tissue_estimator: names the tissues where the plan's prior is `encoder`.
 
     Raises:
@@ -86,9 +88,9 @@ def preprocess_case(
     first = next(iter(scans.values()))
     scheme = scheme_by_names(plans.classes)
     given = _given_labels(prior, first, plans, scheme)
-    brain = healthy_brain_mask(first.array, first.spacing, given)
-    stripped = stripped_background(first.array, first.spacing) is not None
-    margin = _MARGIN_STRIPPED_MM if stripped else _MARGIN_SKULL_MM
+    found = find_brain(scans, plans.brain_mask_tool, brain_mask, given)
+    brain = found.mask
+    margin = _MARGIN_STRIPPED_MM if found.stripped else _MARGIN_SKULL_MM
     box = _box(brain, first.spacing, margin)
     shape = new_shape(brain[box].shape, first.spacing, configuration.spacing)
     brain = resample(brain[box].astype(np.float32), shape) >= 0.5
@@ -98,11 +100,11 @@ def preprocess_case(
     elif plans.prior == "encoder":
         labels = _estimator(tissue_estimator, plans)(images, brain, configuration.spacing)
     else:
-        labels = atlas_tissues(images[0], configuration.spacing, brain)
+        labels = _atlas_labels(first, images[0], configuration.spacing, brain)
     labels = _complete(labels, brain, scheme)
     if plans.prior == "encoder":
         _check_anatomy(labels, scheme, first)
-    if not stripped:
+    if not found.stripped:
         labels = _label_outside(labels, images[0], brain)
     standard = [intensity_scale(i[brain]).standardise(i, labels > 0) for i in images]
     return StoredCase(case.name, np.stack(standard), labels, tuple(scans))
@@ -139,11 +141,20 @@ def _estimator(given: TissueEstimator | None, plans: Plans) -> TissueEstimator:
 def _check_anatomy(labels: np.ndarray, scheme: tuple[TissueClass, ...], scan: Scan) -> None:
     strange = implausible_share(labels, scheme)
     if strange:
-        raise ImageError(
+        raise ImplausibleError(
             f"{scan.path} is not understood by the shipped anatomy encoder ({strange}): check that "
             "it shows a whole healthy brain, give label maps in priorsTr, or plan with --prior "
             "atlas."
         )
+
+
+def _atlas_labels(
+    scan: Scan, image: np.ndarray, spacing: Triple, brain: np.ndarray
+) -> np.ndarray:
+    try:
+        return atlas_tissues(image, spacing, brain)
+    except ImageError as cause:
+        raise ImplausibleError(f"{scan.path}: {cause}") from cause
 
 
 def _box(
@@ -180,6 +191,7 @@ def _label_outside(labels: np.ndarray, image: np.ndarray, brain: np.ndarray) -> 
 def _job(
     case: Case,
     prior: Path | None,
+    brain_mask: Path | None,
     plans: Plans,
     configuration: Configuration,
     folder: Path,
@@ -187,7 +199,8 @@ def _job(
 ) -> str | None:
     """Preprocess and store one case; a user's mistake comes back as text, not as an exception."""
     try:
-        save_case(folder, preprocess_case(case, prior, plans, configuration, tissue_estimator))
+        stored = preprocess_case(case, prior, plans, configuration, brain_mask, tissue_estimator)
+        save_case(folder, stored)
     except DisanatError as mistake:
         return str(mistake)
     return None
@@ -252,12 +265,12 @@ def preprocess_dataset(
 def _each(
     work: partial[str | None], raw: RawDataset, cases: list[Case], processes: int
 ) -> Iterable[str | None]:
-    pairs = [(case, raw.prior_path(case.name)) for case in cases]
+    each = [(c, raw.prior_path(c.name), raw.brain_mask_path(c.name)) for c in cases]
     if processes == 0:
-        yield from (work(case, prior) for case, prior in pairs)
+        yield from (work(*one) for one in each)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        jobs = [pool.submit(work, case, prior) for case, prior in pairs]
+        jobs = [pool.submit(work, *one) for one in each]
         for job in as_completed(jobs):
             yield job.result()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
 from disanat.anatomy.atlas import atlas_brain_mask, atlas_tissues, load_atlas
+from disanat.anatomy.atlas_registration import align, centred_image, coarse
 from disanat.anatomy.mixture import fit_mixture, posterior
-from disanat.errors import ImageError
+from disanat.errors import ImageError, ImplausibleError
 from disanat.io.images import read_labels, read_scan
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, remap_labels
 
@@ -64,6 +66,33 @@ def test_tissues_of_any_contrast(levels: tuple[int, int, int]) -> None:
     assert found[truth > 0].min() >= 1
     scores = [dice(found == k, truth == k) for k in (1, 2, 3)]
     assert min(scores) > 0.6 and np.mean(scores) > 0.75
+
+
+def test_a_nodding_head_is_registered_and_a_wrong_one_refused() -> None:
+    rng = np.random.default_rng(1)
+    truth, maps = moved_brain(rng)
+    image = np.einsum("k...,k->...", maps, np.array((20.0, 60.0, 100.0))) * (truth > 0)
+    around = np.pad(image, 6)
+    nodding = ndimage.rotate(around, 25, (0, 1), reshape=False, order=1)
+    classes = ndimage.rotate(np.pad(truth, 6), 25, (0, 1), reshape=False, order=0)
+    found = atlas_tissues(nodding.astype(np.float32), SPACING, classes > 0)
+    assert np.mean([dice(found == k, classes == k) for k in (1, 2, 3)]) > 0.7
+    turned = np.ascontiguousarray(image[:, ::-1].astype(np.float32))
+    with pytest.raises(ImplausibleError, match=r"a Dice of only 0\.\d\d, below 0\.\d\d: check"):
+        atlas_tissues(turned, SPACING, turned > 0)
+
+
+def test_a_registration_can_be_repeated() -> None:
+    atlas = load_atlas()
+    moving = coarse(centred_image(atlas.t1, atlas.spacing), 8.0)
+    mask = coarse(centred_image(atlas.brain, atlas.spacing), 8.0, sitk.sitkNearestNeighbor)
+    initial = sitk.AffineTransform(3)
+    initial.SetTranslation((9.0, -6.0, 4.0))
+    runs = [align(moving, mask, moving, initial, iterations=15) for _ in range(2)]
+    # Threads add up in any order, so that the last digits differ.
+    assert runs[0][1] == pytest.approx(runs[1][1], rel=1e-6)
+    first, second = (transform.GetParameters() for transform, _ in runs)
+    assert first == pytest.approx(second, rel=1e-5, abs=1e-5)
 
 
 def test_mixture_recovers_means_and_bias() -> None:

@@ -11,7 +11,7 @@ from disanat.cli import predict, train
     ("module", "flags"),
     [
         (train, "-d -c -f -m --resume --epochs --device --seed -np --home"),
-        (predict, "-i -o -m -d -c -f --save --use_channels --device --home"),
+        (predict, "-i -o -m -d -c -f --save --use_channels --brain_masks --device --home"),
     ],
 )
 def test_help_names_every_flag(

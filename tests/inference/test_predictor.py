@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 import disanat
 from disanat.errors import DatasetError, ImageError
@@ -25,17 +25,13 @@ def predictor(trained_home: Path) -> Predictor:
     return disanat.Predictor.from_folder(folder)
 
 
-def none(image: np.ndarray) -> None:
-    return None
-
-
 def test_preparation_crops_standardises_and_finds_the_way_back(
     miniature: Any, tmp_path: Path
 ) -> None:
     brain = miniature.brain(3)
     miniature.write(tmp_path / "x.nii.gz", brain.image)
     scan = read_scan(tmp_path / "x.nii.gz")
-    prepared = prepare_case({2: scan}, (2.0, 4.0, 5.0), none)
+    prepared = prepare_case({2: scan}, (2.0, 4.0, 5.0))
     channel, inside = prepared.channels[2], prepared.brain
     assert (inside == (brain.labels > 0)).mean() > 0.999
     assert channel.native.shape == prepared.brain[prepared.box].shape
@@ -50,37 +46,6 @@ def test_preparation_crops_standardises_and_finds_the_way_back(
     np.testing.assert_allclose(back[within], brain.image[within], rtol=1e-4, atol=1e-2)
     assert prepared.background == {2: 0.0}
     assert prepared.brain_ml == pytest.approx(inside.sum() * 0.064)
-
-
-def test_an_implausible_brain_is_refused(miniature: Any, tmp_path: Path) -> None:
-    miniature.write(tmp_path / "x.nii.gz", miniature.brain(3).image, (1.0, 1.0, 1.0))
-    with pytest.raises(ImageError, match=r"x.nii.gz seems to show a brain of \d+ mL"):
-        prepare_case({0: read_scan(tmp_path / "x.nii.gz")}, (1.0, 1.0, 1.0), none)
-
-
-def test_a_whole_head_is_masked_by_the_method_near_the_atlas(
-    miniature: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The method's mask, at the plan's spacing, comes back on the scan's grid."""
-    brain = miniature.brain(3)
-    generous = ndimage.binary_dilation(brain.labels > 0, iterations=2)
-    monkeypatch.setattr(
-        "disanat.inference.preparation.atlas_brain_mask", lambda array, spacing: generous
-    )
-    noise = np.abs(np.random.default_rng(0).normal(0, 3, brain.image.shape))
-    miniature.write(tmp_path / "x.nii.gz", np.where(brain.labels > 0, brain.image, noise))
-    asked = []
-
-    def from_labels(image: np.ndarray) -> np.ndarray:
-        asked.append(image.shape)
-        return brain.labels[::2] > 0
-
-    prepared = prepare_case({0: read_scan(tmp_path / "x.nii.gz")}, (8.0, 4.0, 4.0), from_labels)
-    assert asked == [(20, 48, 40)]
-    truth = brain.labels > 0
-    overlap = 2 * (prepared.brain & truth).sum() / (prepared.brain.sum() + truth.sum())
-    assert overlap > 0.93
-    assert 2 * (generous & truth).sum() / (generous.sum() + truth.sum()) < 0.9
 
 
 def test_predict_takes_a_path(predictor: Predictor, miniature: Any, tmp_path: Path) -> None:
@@ -134,3 +99,60 @@ def test_input_and_output_must_differ(predictor: Predictor, miniature: Any, tmp_
     with pytest.raises(DatasetError, match="is the input folder: give another"):
         predict_folder(predictor, tmp_path, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+def test_the_users_masks_are_taken_where_there_are_any(
+    predictor: Predictor,
+    miniature: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    brain = miniature.brain(9)
+    own = np.zeros(brain.labels.shape, np.uint8)
+    own[6:34, 8:40, 6:34] = 1
+    for case in "abcd":
+        miniature.write(tmp_path / "in" / f"{case}_0000.nii.gz", brain.image)
+    masks = tmp_path / "masks"
+    miniature.write(masks / "a.nii.gz", own)
+    miniature.write(masks / "b_brainmask.nii.gz", own)
+    miniature.write(masks / "b.nii.gz", own[1:])  # a lesion mask, say: the longer name wins
+    miniature.write(masks / "c.nii.gz", own[1:])
+    rows = predict_folder(
+        predictor, tmp_path / "in", tmp_path / "out", brain_masks=masks
+    )
+    assert [row.status for row in rows] == ["ok", "ok", "failed", "ok"]
+    assert rows[0].brain_volume_ml == rows[1].brain_volume_ml == round(own.sum() * 0.064, 1)
+    assert "c.nii.gz lies on another grid than" in rows[2].message
+    assert rows[3].brain_volume_ml != rows[0].brain_volume_ml
+    assert [m for m in caplog.messages if "has no mask in" in m] == [
+        f"case d has no mask in {masks}: its brain is found as planned."
+    ]
+    alone = predictor.predict(tmp_path / "in" / "d_0000.nii.gz", masks / "a.nii.gz")
+    np.testing.assert_array_equal(alone.brain, own > 0)
+    with pytest.raises(DatasetError, match=r"nowhere is not a folder: .*--brain_masks"):
+        predict_folder(
+            predictor, tmp_path / "in", tmp_path / "out", brain_masks=tmp_path / "nowhere"
+        )
+
+
+def test_a_model_masks_whole_heads_with_the_tool_of_its_plan(
+    predictor: Predictor,
+    miniature: Any,
+    tmp_path: Path,
+    fake_tools: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    head, inside = miniature.head(3)
+    miniature.write(tmp_path / "in" / "head.nii.gz", head)
+    miniature.write(tmp_path / "in" / "stripped.nii.gz", miniature.brain(3).image)
+    model = predictor.model
+    planned = Predictor(replace(model, plans=replace(model.plans, brain_mask_tool="hd-bet")))
+    rows = predict_folder(planned, tmp_path / "in", tmp_path / "out")
+    assert [row.status for row in rows] == ["ok", "ok"]
+    assert rows[0].brain_volume_ml == pytest.approx(inside.sum() * 0.064, rel=0.01)
+    assert fake_tools.read_text().count("hd-bet -i") == 1
+    monkeypatch.setenv("PATH", str(tmp_path))
+    rows = predict_folder(planned, tmp_path / "in", tmp_path / "out")
+    assert [row.status for row in rows] == ["failed", "ok"]
+    assert "hd-bet is not on the PATH: install it" in rows[0].message
+    assert not list((tmp_path / "out").glob("head*"))

@@ -55,6 +55,16 @@ def test_cases_may_lack_channels_and_find_their_priors(tmp_path: Path) -> None:
     assert raw.prior_path("b") == raw.folder / "priorsTr" / "b.nii"
 
 
+def test_brain_masks_are_found_beside_the_scans(tmp_path: Path) -> None:
+    files = ("imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz")
+    raw = read_dataset(dataset(tmp_path, {"channel_names": {"0": "T1"}}, *files))
+    assert raw.brain_mask_path("a") is None
+    (raw.folder / "brainmasksTr").mkdir()
+    (raw.folder / "brainmasksTr" / "b.nrrd").touch()
+    assert raw.brain_mask_path("a") is None
+    assert raw.brain_mask_path("b") == raw.folder / "brainmasksTr" / "b.nrrd"
+
+
 BAD: list[tuple[Any, str]] = [
     ("{", "cannot be read as JSON"),
     ([1], "not a JSON object"),

@@ -20,15 +20,12 @@ class Fixed(Detector):
 
     name = "fixed"
 
-    def __init__(self, plans: Plans, result: ChannelResult, mask: np.ndarray | None = None) -> None:
+    def __init__(self, plans: Plans, result: ChannelResult) -> None:
         super().__init__(plans, plans.configuration())
-        self.result, self.mask = result, mask
+        self.result = result
 
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         return [self.result for _ in channels]
-
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        return self.mask
 
 
 @pytest.fixture
@@ -76,17 +73,6 @@ def test_of_equal_votes_the_smaller_label_wins(plans: Plans) -> None:
 def test_a_second_score_counts_only_where_every_member_has_one(plans: Plans) -> None:
     members = [Fixed(plans, result(0, "t1", 5, 1.0)), Fixed(plans, result(0, "t1", 2))]
     assert Ensemble(members).predict([channel()])[0].second is None
-
-
-def test_the_brain_is_what_half_of_the_members_see(plans: Plans) -> None:
-    nothing = result(0, "t1", 1)
-    left, right = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
-    left[..., :3], right[..., 1:] = True, True
-    three = [Fixed(plans, nothing, m) for m in (left, right, right)]
-    np.testing.assert_array_equal(Ensemble(three).brain_mask(full(0)), right)
-    assert Ensemble([Fixed(plans, nothing)]).brain_mask(full(0)) is None
-    blind = [Fixed(plans, nothing), Fixed(plans, nothing, left)]
-    np.testing.assert_array_equal(Ensemble(blind).brain_mask(full(0)), left)
 
 
 def test_figures_are_averaged_and_may_be_missing(plans: Plans) -> None:

@@ -21,7 +21,7 @@ from planning.verify import problem_table, verify_dataset
 
 SHAPE = (20, 24, 22)  # S, P, L
 BRAIN = (slice(4, 16), slice(3, 21), slice(5, 17))
-SPACING = (1.0, 2.0, 3.0)  # x, y, z of the file: L, P, S
+SPACING = (4.0, 8.0, 12.0)  # x, y, z of the file: L, P, S; the brain has 995 mL
 
 
 def write(array: np.ndarray, path: Path, spacing: Sequence[float] = SPACING) -> None:
@@ -68,7 +68,7 @@ def test_a_stripped_dataset_with_label_maps(tmp_path: Path) -> None:
     found = fingerprint_dataset(read(dataset(tmp_path)), 0, False)
     assert found.dataset == "Dataset007_Small"
     assert found.channel_names == ("T1",)
-    assert found.median_spacing == (3.0, 2.0, 1.0)
+    assert found.median_spacing == (12.0, 8.0, 4.0)
     assert found.skull_stripped and found.prior_available
     first = found.cases[0]
     assert (first.case, first.channels, first.orientation) == ("c0", (0,), "LPS")
@@ -78,7 +78,7 @@ def test_a_stripped_dataset_with_label_maps(tmp_path: Path) -> None:
     edges = [s.stop - s.start for s in BRAIN]
     # The mask of a label map is closed by 6 mm, which may round off corners but adds no extent.
     assert all(abs(a - b) <= 1 for a, b in zip(first.shape_after_crop, edges, strict=True))
-    assert first.brain_volume_ml == pytest.approx(np.prod(edges) * 6 / 1000, rel=0.1)
+    assert first.brain_volume_ml == pytest.approx(np.prod(edges) * 0.384, rel=0.1)
     low, _, middle, _, high = first.intensity_percentiles[0]
     assert 49 < low < 55 and 90 < middle < 110 and 145 < high < 151
 
@@ -113,7 +113,7 @@ def test_workers_find_the_same_in_the_same_order(tmp_path: Path) -> None:
 def test_every_bad_case_gets_its_line(tmp_path: Path) -> None:
     folder = dataset(tmp_path, cases=6, channels=2)
     images, priors = folder / "imagesTr", folder / "priorsTr"
-    write(brain(0), images / "c0_0001.nii.gz", (1.0, 2.0, 3.5))
+    write(brain(0), images / "c0_0001.nii.gz", (4.0, 8.0, 12.5))
     broken = brain(1)
     broken[5, 5, 5] = np.nan
     (images / "c1_0000.nii.gz").unlink()
@@ -158,13 +158,48 @@ def test_three_cases_are_too_few(tmp_path: Path) -> None:
         fingerprint_dataset(read(dataset(tmp_path, cases=3)), 0, False)
 
 
+def own_mask(folder: Path, name: str, voxels: tuple[slice, ...]) -> None:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[voxels] = 1
+    write(mask, folder / "brainmasksTr" / f"{name}.nii.gz")
+
+
+def test_the_users_masks_are_measured_in(tmp_path: Path) -> None:
+    folder = dataset(tmp_path)
+    own_mask(folder, "c1", np.s_[5:16, 3:21, 5:17])
+    found = fingerprint_dataset(read(folder), 0, False)
+    assert [c.brain_from for c in found.cases] == ["background", "user"] + 2 * ["background"]
+    assert found.cases[1].brain_volume_ml == pytest.approx(11 * 18 * 12 * 0.384)
+
+
+def test_implausible_brains_are_reported_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = dataset(tmp_path, cases=5)
+    own_mask(folder, "c3", np.s_[5:8, 3:6, 5:8])
+    found = fingerprint_dataset(read(folder), 0, False)
+    assert [case.case for case in found.cases] == ["c0", "c1", "c2", "c4"]
+    [line] = [r.message for r in caplog.records if r.levelname == "WARNING"]
+    assert line.startswith("left out: ") and "c3.nii.gz marks a brain of 10 mL" in line
+    assert "check that it is the mask of the whole brain" in line
+    [problem] = verify_dataset(read(folder), 0, False)
+    assert problem.case == "c3"
+    for path in (folder / "imagesTr").glob("c0*"):
+        path.unlink()
+    with pytest.raises(DatasetError, match=r"keeps 3 of 4 cases, fewer than 4:\n  .*c3.nii.gz"):
+        fingerprint_dataset(read(folder), 0, False)
+    write(np.ones(SHAPE, np.float32), folder / "imagesTr" / "c0_0000.nii.gz")
+    with pytest.raises(DatasetError, match="has 2 problems"):
+        fingerprint_dataset(read(folder), 0, False)
+
+
 def test_a_defect_names_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = read(dataset(tmp_path))
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("planning.fingerprint.healthy_brain_mask", fail)
+    monkeypatch.setattr("planning.case_measures.find_brain", fail)
     with pytest.raises(RuntimeError, match="Case c0") as caught:
         examine_dataset(raw, 0, False)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -172,13 +207,13 @@ def test_a_defect_names_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_table_shows_case_values_and_remedy(tmp_path: Path) -> None:
     folder = dataset(tmp_path, channels=2)
-    write(brain(0), folder / "imagesTr" / "c0_0001.nii.gz", (1.0, 2.0, 3.5))
+    write(brain(0), folder / "imagesTr" / "c0_0001.nii.gz", (4.0, 8.0, 12.5))
     problems = verify_dataset(read(folder), 0, False)
     assert [problem.case for problem in problems] == ["c0"]
     text = problem_table(problems, str(folder))
     assert text.splitlines()[0].split() == ["case", "what", "values", "remedy"]
     assert "imagesTr/c0_0001.nii.gz" in text and str(folder) not in text
-    assert "1x2x3.5 mm" in " ".join(text.split()) and "register" in text
+    assert "4x8x12.5 mm" in " ".join(text.split()) and "register" in text
     assert max(map(len, text.splitlines())) < 140
 
 
@@ -189,7 +224,7 @@ def test_every_case_is_measured(tmp_path: Path) -> None:
         # Independent values in every voxel: all is noise, and nothing is interpolated. Few voxels.
         assert all(0.7 < noise < 1.4 for noise in case.noise)
         assert all(at == pytest.approx(case.spacing, rel=0.3) for at in case.resolution)
-        assert case.slice_thickness == max(case.resolution[0]) >= 3.0
+        assert case.slice_thickness == max(case.resolution[0]) >= 12.0
     assert len({case.content for case in found.cases}) == 4
     assert all(len(case.content) == 64 for case in found.cases)
 
@@ -200,7 +235,7 @@ def test_standardised_scans_have_the_same_measures(tmp_path: Path) -> None:
     tissue = np.random.default_rng(0).normal(100, 3, s.shape) * np.exp(0.3 * p)
     scan = np.where(s**2 + p**2 + l**2 < 0.9, tissue, 0).astype(np.float32)
     for name, array in (("c0", scan), ("c1", (scan - 90) / 25)):
-        write(array, folder / "imagesTr" / f"{name}_0000.nii.gz", (2.0, 2.0, 2.0))
+        write(array, folder / "imagesTr" / f"{name}_0000.nii.gz", (2.5, 2.5, 2.5))
     found = fingerprint_dataset(read(folder), 0, False)
     plain, standardised = found.cases[:2]
     assert plain.bias[0] == pytest.approx(0.3 * p[scan > 0].std(), rel=0.15)
@@ -233,7 +268,7 @@ def test_channels_orientations_and_labels_are_counted(tmp_path: Path) -> None:
     assert first.noise_90th == pytest.approx(np.percentile(noise, 90), abs=1e-4)
     middle = [case.intensity_percentiles[-1][2] for case in found.cases]
     assert second.intensity_percentiles[2] == pytest.approx(np.median(middle), rel=1e-4)
-    assert second.resolution == pytest.approx((3.0, 2.0, 1.0), rel=0.3)
+    assert second.resolution == pytest.approx((12.0, 8.0, 4.0), rel=0.3)
     assert not first.background_differs
     assert third.intensity_percentiles == () and third.noise_median is third.resolution is None
     save_json(found, tmp_path / "fingerprint.json")
@@ -256,6 +291,10 @@ def another_mapping(folder: Path) -> None:
     declared = json.loads((folder / "dataset.json").read_text())
     declared["prior"]["classes"] = {"white": [3], "cortical_grey": [2]}
     (folder / "dataset.json").write_text(json.dumps(declared))
+
+
+def a_brain_mask(folder: Path) -> None:
+    own_mask(folder, "c3", np.s_[5:16, 3:21, 5:17])
 
 
 def one_more(folder: Path) -> None:
@@ -281,6 +320,7 @@ def another_channel(folder: Path) -> None:
         (nothing, []),
         (another_image, ["c1"]),
         (another_label_map, ["c2"]),
+        (a_brain_mask, ["c3"]),
         (another_mapping, ["c0", "c1", "c2", "c3", "c4"]),
         (one_more, ["c5"]),
         (one_less, []),
@@ -306,13 +346,19 @@ def test_only_what_changed_is_measured_again(
     assert seen == measured
 
 
-def test_new_measures_change_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_measures_and_other_masks_change_the_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw = read(dataset(tmp_path))
     case = raw.training_cases()[0]
     before = content_of(raw, case)
     assert content_of(raw, case) == before
+    assert content_of(raw, case, "hd-bet") != before
+    monkeypatch.setattr(content, "shipped_digest", lambda: "other weights")
+    after = content_of(raw, case)
+    assert after != before
     monkeypatch.setattr(content, "MEASURES_VERSION", 99)
-    assert content_of(raw, case) != before
+    assert content_of(raw, case) not in (before, after)
 
 
 def test_voxels_in_a_file_of_their_own_are_content(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def plans_for(
         ((mm,) * 3,),
         mm,
         "0" * 64,
+        "labels",
     )
     found = Fingerprint("D", ("T1",), (case,) * 50, (mm,) * 3, (s, p, l_), False, classes == 8)
     names = ("2d",) if dimension == 2 else ("3d_fullres",)

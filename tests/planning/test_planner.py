@@ -22,7 +22,7 @@ MAPPING = NUMBERINGS["dlmuse"]
 def case(name: str, spacing: Triple, shape: IntTriple) -> CaseFingerprint:
     return CaseFingerprint(
         name, (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,),
-        (0.1,), (0.1,), (spacing,), max(spacing), "0" * 64,
+        (0.1,), (0.1,), (spacing,), max(spacing), "0" * 64, "labels",
     )  # fmt: skip
 
 
@@ -237,6 +237,19 @@ def test_what_the_user_sets_is_obeyed_and_kept() -> None:
         "batch_size 4",
     )
     assert explain(plans).count("t was set by you") == 4
+
+
+def test_the_plan_says_where_brains_come_from() -> None:
+    plans = make(fingerprint(cases=5))
+    said = next(d for d in plans.decisions if d.name == "brain in whole heads")
+    assert plans.brain_mask_tool == "extractor" and plans.overridden == ()
+    assert said.value == "the brain extractor" and "the label maps (5);" in said.reason
+    plans = make(fingerprint(), overrides=Overrides(brain_mask_tool="synthstrip"))
+    said = next(d for d in plans.decisions if d.name == "brain in whole heads")
+    assert plans.brain_mask_tool == said.value == "synthstrip"
+    assert "must be installed wherever the model predicts" in said.reason
+    assert plans.overridden == ("brain_mask_tool synthstrip",)
+    assert "Set by you: brain_mask_tool synthstrip." in explain(plans)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_second_run_measures_only_what_changed(
     ("spoil", "words"),
     [
         (lambda text: text[:-40], "cannot be read as JSON"),
-        (lambda text: text.replace('"schema_version": 2', '"schema_version": 1'), "version 1"),
+        (lambda text: text.replace('"schema_version": 3', '"schema_version": 2'), "version 2"),
         (lambda text: text.replace('"noise"', '"nose"'), "not a valid Fingerprint"),
     ],
 )
@@ -216,6 +216,52 @@ def test_what_an_expert_sets_is_planned_under_a_name(
     assert "Set by you: target_spacing 3 3 3, patch_size 64 48" in capsys.readouterr().out
 
 
+def whole_heads(home: Path) -> Path:
+    """Noise instead of a constant background: only the brain is bright."""
+    folder = home / "raw/Dataset007_Small/imagesTr"
+    for number in range(4):
+        path = folder / f"c{number}_0000.nii.gz"
+        image = sitk.ReadImage(str(path))
+        array = sitk.GetArrayFromImage(image)
+        noise = np.random.default_rng(number).uniform(0, 9, SHAPE)
+        noisy = sitk.GetImageFromArray(np.where(array > 0, array, noise).astype(np.float32))
+        noisy.CopyInformation(image)
+        sitk.WriteImage(noisy, str(path))
+    return home
+
+
+def test_a_tool_of_others_is_used_and_kept_in_the_plan(
+    home: Path,
+    prepared: list[Any],
+    fake_tools: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = whole_heads(home) / "preprocessed" / "Dataset007_Small"
+    flags = ("-d", "7", "--brain_mask_tool", "hd-bet")
+    assert run(home, *flags, "--verify") == 0
+    assert fake_tools.read_text().count("hd-bet -i") == 4
+    assert run(home, *flags) == 0
+    plans = load_json(folder / "plans.json", Plans)
+    assert plans.brain_mask_tool == prepared[0][2].brain_mask_tool == "hd-bet"
+    assert plans.overridden == ("brain_mask_tool hd-bet",)
+    assert "brain in whole heads: hd-bet" in capsys.readouterr().out
+    cases = load_json(folder / "dataset_fingerprint.json", Fingerprint).cases
+    assert {case.brain_from for case in cases} == {"hd-bet"}
+    assert all(case.brain_volume_ml == pytest.approx(612, abs=1) for case in cases)
+    calls = fake_tools.read_text()
+    assert run(home, *flags) == 0
+    assert fake_tools.read_text() == calls  # the same content, by the same tool
+    assert run(home, "-d", "7", "--brain_mask_tool", "synthstrip") == 0
+    assert fake_tools.read_text().count("mri_synthstrip -i") == 4
+    monkeypatch.setenv("PATH", str(home))
+    before = (folder / "plans.json").read_bytes()
+    assert run(home, *flags) == run(home, *flags, "--verify") == 2
+    errors = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    assert len(errors) == 2 and "hd-bet is not on the PATH: install it" in errors[0]
+    assert (folder / "plans.json").read_bytes() == before
+
+
 def test_explain_prints_the_last_plan_and_does_nothing_else(
     home: Path, prepared: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,6 +336,7 @@ def test_mistakes_give_one_sentence_and_exit_code_2(
         (["-d", "7", "--gpu_memory_gb", "much"], "not a number above 0"),
         (["-d", "7", "-np", "-1"], "-np"),
         (["-d", "7", "-c", "4d"], "3d_fullres"),
+        (["-d", "7", "--brain_mask_tool", "bet"], "synthstrip"),
         (["-d", "7", "--verify", "--explain"], "not allowed with"),
     ],
 )

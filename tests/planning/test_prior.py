@@ -19,7 +19,7 @@ def fingerprint(labelled: bool) -> Fingerprint:
     spacing, shape = (2.0, 2.0, 2.0), (70, 92, 72)
     case = CaseFingerprint(
         "a", (0,), spacing, shape, shape, "LPS", False, (0.0,), 1400.0, ((0, 1, 2, 3, 4),), (1,),
-        (0.1,), (0.1,), (spacing,), 2.0, "0" * 64,
+        (0.1,), (0.1,), (spacing,), 2.0, "0" * 64, "labels",
     )  # fmt: skip
     return Fingerprint("Dataset005_IXI", ("T1",), (case,) * 4, spacing, shape, False, labelled)
 

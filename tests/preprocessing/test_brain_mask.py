@@ -1,18 +1,14 @@
-"""Stripped or not, and which voxels are brain."""
+"""Stripped or not, and which voxels of a stripped scan are brain."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from disanat.preprocessing import brain_mask
-from disanat.preprocessing.brain_extractor import BrainExtractor, ExtractedBrain
 from disanat.preprocessing.brain_mask import (
     close_mask,
-    healthy_brain_mask,
     stripped_background,
     stripped_brain_mask,
 )
@@ -77,15 +73,6 @@ def test_closing_is_measured_in_mm() -> None:
     assert not close_mask(mask, (1.0, 1.0, 3.0), 3.0)[10, 10, 9:12].any()
 
 
-def test_a_label_map_wins_over_the_background(miniature: Any) -> None:
-    brain = miniature.brain(0)
-    prior = np.where(brain.labels == 3, 3, 0).astype(np.uint8)
-    mask = healthy_brain_mask(brain.image, SPACING, prior)
-    assert dice(mask, prior > 0) > 0.9 and mask[prior > 0].all()
-    without = healthy_brain_mask(brain.image, SPACING, np.zeros_like(prior))
-    assert dice(without, brain.labels > 0) > 0.99
-
-
 def test_a_head_in_black_air_is_not_stripped() -> None:
     """A large field of view may be mostly zero although face and neck are in it."""
     grid = np.indices((60, 60, 60)) - 29.5
@@ -94,19 +81,3 @@ def test_a_head_in_black_air_is_not_stripped() -> None:
     assert np.mean(head == 0) > 0.5
     assert stripped_background(head, (4.0, 4.0, 4.0)) is None
     assert stripped_background(head, (2.0, 2.0, 2.0)) == 0.0
-
-
-def test_a_whole_head_is_left_to_the_extractor_while_it_finds_a_brain(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rng = np.random.default_rng(0)
-    head = np.abs(rng.normal(0, 5, (50, 50, 50))).astype(np.float32)
-    head[8:42, 8:42, 8:42] += 100
-    ball = np.zeros(head.shape, bool)
-    ball[15:35, 15:35, 15:35] = True
-    found = ExtractedBrain(ball, 1300.0)
-    monkeypatch.setattr(BrainExtractor, "extract", lambda *_: found)
-    monkeypatch.setattr(brain_mask, "atlas_brain_mask", lambda *_: ~ball)
-    np.testing.assert_array_equal(healthy_brain_mask(head, SPACING, None), ball)
-    found = replace(found, volume_ml=80.0)
-    np.testing.assert_array_equal(healthy_brain_mask(head, SPACING, None), ~ball)

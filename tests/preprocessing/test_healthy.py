@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disanat.errors import DatasetError, ImageError, PlanError
+from disanat.errors import DatasetError, ImplausibleError, PlanError
 from disanat.home import Home
 from disanat.io.cases import Case, find_cases
 from disanat.io.dataset import read_dataset
 from disanat.io.store import open_case, stored_cases
 from disanat.plans import Plans, load_json
+from disanat.preprocessing import healthy
 from disanat.preprocessing.healthy import preprocess_case, preprocess_dataset, read_case
 from disanat.preprocessing.normalisation import OUTSIDE
 
@@ -72,6 +73,81 @@ def test_two_grids_and_a_missing_map_are_refused(
         preprocess_case(alone, tmp_path / "prior.nii.gz", plans, plans.configuration("2d"))
 
 
+def test_the_users_mask_decides_what_is_labelled(
+    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
+) -> None:
+    raw = read_dataset(planned_home / "raw" / NAME)
+    case, prior = raw.training_cases()[0], raw.prior_path("h0")
+    own = miniature.brain(0).labels > 0
+    own[:, :20] = False
+    miniature.write(tmp_path / "own.nii.gz", own.astype(np.uint8))
+    configuration = plans.configuration("2d")
+    stored = preprocess_case(case, prior, plans, configuration, tmp_path / "own.nii.gz")
+    assert (stored.labels > 0).sum() == own.sum()
+    own[:, 21:] = False
+    miniature.write(tmp_path / "own.nii.gz", own.astype(np.uint8))
+    with pytest.raises(ImplausibleError, match=r"own.nii.gz marks a brain of \d+ mL"):
+        preprocess_case(case, prior, plans, configuration, tmp_path / "own.nii.gz")
+
+
+def test_masks_beside_the_scans_are_used(
+    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(planned_home / "raw", tmp_path / "raw")
+    own = np.zeros(miniature.brain(2).labels.shape, np.uint8)
+    own[6:34, 8:40, 6:34] = 1
+    masks = tmp_path / "raw" / NAME / "brainmasksTr"
+    miniature.write(masks / "h2.nii.gz", own, orientation="RAS")
+    preprocess_dataset(Home(tmp_path), NAME, plans, plans.configuration("2d"), 0)
+    folder = tmp_path / "preprocessed" / NAME / "2d"
+    assert (open_case(folder, "h2").labels[:] > 0).sum() == own.sum()
+    assert (open_case(folder, "h1").labels[:] > 0).sum() != own.sum()
+
+
+def test_heads_are_masked_by_the_tool_of_the_plan(
+    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path, fake_tools: Path
+) -> None:
+    head, inside = miniature.head(1)
+    miniature.write(tmp_path / "a_0000.nii.gz", head)
+    [case] = find_cases(tmp_path)
+    miniature.write(tmp_path / "p" / "a.nii.gz", np.where(inside, 13, 0).astype(np.uint8))
+    planned = replace(plans, brain_mask_tool="hd-bet")
+    configuration = plans.configuration("2d")
+    preprocess_case(case, tmp_path / "p" / "a.nii.gz", planned, configuration)
+    assert not fake_tools.exists()  # the label map knows better
+    atlas = replace(planned, prior="atlas", label_mapping={})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(healthy, "atlas_tissues", lambda _, __, brain: 3 * brain.astype(np.uint8))
+        stored = preprocess_case(case, None, atlas, configuration)
+    assert fake_tools.read_text().count("hd-bet -i") == 1
+    assert (stored.labels == 3).sum() == pytest.approx(inside.sum(), rel=0.01)
+
+
+def test_a_brain_that_does_not_fit_the_atlas_is_left_out(
+    planned_home: Path, plans: Plans, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(planned_home / "raw", tmp_path / "raw")
+    dataset = tmp_path / "raw" / NAME
+    shutil.rmtree(dataset / "priorsTr")
+    (dataset / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
+    atlas = replace(plans, prior="atlas", label_mapping={})
+
+    def tissues(array: np.ndarray, spacing: object, brain: np.ndarray) -> np.ndarray:
+        if brain.shape == odd:
+            raise ImplausibleError("the brains overlap by 0.7: check the orientation.")
+        return brain.astype(np.uint8)
+
+    configuration = plans.configuration("2d")
+    odd: tuple[int, ...] = ()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(healthy, "atlas_tissues", tissues)
+        case = read_dataset(dataset).training_cases()[0]
+        odd = preprocess_case(case, None, atlas, configuration).labels.shape
+        preprocess_dataset(Home(tmp_path), NAME, atlas, configuration, 0)
+    assert "h0" not in stored_cases(tmp_path / "preprocessed" / NAME / "2d")
+    assert "left out: " in caplog.text and "h0_0000.nii.gz: the brains overlap" in caplog.text
+
+
 def test_a_useless_case_is_left_out_but_enough_must_remain(
     planned_home: Path, plans: Plans, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,7 +178,7 @@ def test_tissues_may_come_from_an_estimator(planned_home: Path, plans: Plans) ->
 
     given = replace(plans, prior="encoder", label_mapping={})
     configuration = plans.configuration("2d")
-    stored = preprocess_case(case, None, given, configuration, estimate)
+    stored = preprocess_case(case, None, given, configuration, tissue_estimator=estimate)
     usual = preprocess_case(case, raw.prior_path(case.name), plans, configuration)
     assert asked == [(1, stored.labels.shape, configuration.spacing)]
     brain = usual.labels > 0
@@ -123,6 +199,6 @@ def test_an_implausible_anatomy_is_left_out(planned_home: Path, plans: Plans) ->
     case = raw.training_cases()[0]
     given = replace(plans, prior="encoder", label_mapping={})
     with pytest.raises(
-        ImageError, match=r"h0_0000.nii.gz is not understood .*grey is missing.*--prior atlas"
+        ImplausibleError, match=r"h0_0000.nii.gz is not understood .*grey is missing.*--prior atlas"
     ):
-        preprocess_case(case, None, given, plans.configuration("2d"), no_grey)
+        preprocess_case(case, None, given, plans.configuration("2d"), tissue_estimator=no_grey)

@@ -129,13 +129,6 @@ class DisentangledAnatomy(Method):
             "ap_lesion": _average_precision(lesion[inside], truth[inside]),
         }
 
-    def brain_mask(self, image: np.ndarray) -> np.ndarray | None:
-        if self.plans.skull_stripped:
-            return None
-        output = self._volume(self.encoder, self._tensor(image[None]), OUTSIDE)
-        background = output[:-1].softmax(0)[0]
-        return (background < 0.5).cpu().numpy()
-
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         outputs = [
             self._volume(self.encoder, self._tensor(c.image[None]), OUTSIDE) for c in channels
@@ -143,11 +136,6 @@ class DisentangledAnatomy(Method):
         shared = torch.stack([o[:-1].log_softmax(0) for o in outputs]).mean(0)
         restored = self._restore(shared)
         return [self._channel(channel, shared, restored) for channel in channels]
-
-    def observe(self, channel: PreparedChannel) -> np.ndarray:
-        """Class probabilities of a channel before restoration, (classes + 1, S, P, L)."""
-        output = self._volume(self.encoder, self._tensor(channel.image[None]), OUTSIDE)
-        return np.asarray(output[:-1].softmax(0).cpu().numpy())
 
     def restore(self, observed: np.ndarray) -> np.ndarray:
         """Class probabilities rebuilt from the edges of those observed, (classes + 1, S, P, L)."""
