@@ -150,9 +150,9 @@ class Predictor:
         scans: Mapping[int, Scan],
     ) -> Prediction:
         calibration = self.model.calibration
-        share = calibration.second_share
+        shares = calibration.shares
         fused = np.mean(
-            [calibration(r.joined(share), r.contrast) for r in results.values()], axis=0
+            [calibration(r.joined(shares), r.contrast) for r in results.values()], axis=0
         )
         anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
         mask = (anomaly >= self.threshold) & prepared.brain

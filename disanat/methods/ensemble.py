@@ -34,14 +34,14 @@ class Ensemble(Detector):
 
 
 def _joined(opinions: Sequence[ChannelResult]) -> ChannelResult:
-    second = [o.second for o in opinions if o.second is not None]
+    common = set.intersection(*(set(o.further) for o in opinions))
     return ChannelResult(
         score=_mean([o.score for o in opinions]),
         phi=_mean([o.phi for o in opinions]),
         contrast=mode(o.contrast for o in opinions),
         anatomy=_majority([o.anatomy for o in opinions if o.anatomy is not None]),
         edges=_majority([o.edges for o in opinions if o.edges is not None]),
-        second=_mean(second) if len(second) == len(opinions) else None,
+        further={name: _mean([o.further[name] for o in opinions]) for name in sorted(common)},
         figures={
             name: float(np.mean([o.figures[name] for o in opinions]))
             for name in opinions[0].figures

@@ -49,14 +49,15 @@ class ChannelResult:
     contrast: str
     anatomy: np.ndarray | None = None
     edges: np.ndarray | None = None
-    second: np.ndarray | None = None
-    """A second score on the same voxels; calibration decides what share of it is added."""
+    further: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By name, further scores on the same voxels; calibration decides how much of each is added."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """By name, what tells a scan unlike those trained on; compared with healthy scans' figures."""
 
-    def joined(self, share: float) -> np.ndarray:
-        """The score with a share of the second one added, if there is one."""
-        return self.score if self.second is None else self.score + np.float32(share) * self.second
+    def joined(self, shares: Mapping[str, float]) -> np.ndarray:
+        """The score with a share of each further one added."""
+        added = (np.float32(shares.get(name, 0)) * one for name, one in self.further.items())
+        return np.asarray(sum(added, start=self.score))
 
 
 class Detector(ABC):

@@ -19,7 +19,7 @@ __all__ = [
     "BEST",
     "FALSE_POSITIVES",
     "Calibration",
-    "choose_share",
+    "choose_shares",
     "choose_threshold",
     "dice_curve",
     "fit_table",
@@ -32,7 +32,7 @@ BEST = "best"
 """Name of the threshold with the best mean Dice on synthetic lesions."""
 FALSE_POSITIVES = {"1%": 0.01, "5%": 0.05}
 """Names of the thresholds that leave a share of healthy voxels above them."""
-_SHARES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+_SHARES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Calibration:
     `tables` holds, per kind of contrast, the raw scores that a fraction 10^-0, 10^-0.1, 10^-0.2 ...
     of healthy voxels exceeds. `threshold` is the stored threshold of the mask, in the same units.
     `false_positives_ml` is the median volume above it in healthy brains that nothing else was
-    fitted on, `dice` the mean Dice on synthetic lesions. `second_share` says how much of a method's
-    second score is added to its first.
+    fitted on, `dice` the mean Dice on synthetic lesions. `shares` says how much of each of a
+    method's further scores is added to its first.
 
     `fpr_thresholds` are those of `FALSE_POSITIVES`, `case_scores` the case scores of healthy cases
     by kind of contrast and of all as `ANY`, `bounds` the lowest and highest value of each of a
@@ -54,7 +54,7 @@ class Calibration:
     threshold: float
     false_positives_ml: float
     dice: float
-    second_share: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
     fpr_thresholds: Mapping[str, float] = field(default_factory=dict)
     case_scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
     bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -118,20 +118,33 @@ def fit_table(scores: np.ndarray) -> tuple[float, ...]:
     return tuple(float(q) for q in np.quantile(scores, 1 - 10.0**-steps))
 
 
-def choose_share(cases: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
-    """The share of a second score that gives the best mean average precision when it is added.
+def choose_shares(
+    cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
+) -> dict[str, float]:
+    """How much of each further score to add for the best mean average precision.
+
+    One score after the other takes the best of a few shares while the others keep theirs, twice.
 
     Args:
-        cases: of each volume with synthetic lesions the two scores and the truth, flat.
+        cases: of each volume with synthetic lesions the score, the further scores by name, and
+            the truth, flat.
 
     Returns:
-        One of 0, 0.25, 0.5, 1, 2 and 4; the smallest of equals.
+        For each name one of 0, 0.25, 0.5, 1, 2, 4, 8 and 16; the smallest of equals.
     """
-    precision = [
-        float(np.mean([average_precision_score(t, a + s * b) for a, b, t in cases]))
-        for s in _SHARES
-    ]
-    return _SHARES[int(np.argmax(precision))]
+    shares = {name: 0.0 for name in cases[0][1]} if cases else {}
+
+    def precision(chosen: Mapping[str, float]) -> float:
+        joined = (
+            (truth, score + sum(chosen[name] * further[name] for name in chosen))
+            for score, further, truth in cases
+        )
+        return float(np.mean([average_precision_score(t, s) for t, s in joined]))
+
+    for name in [*shares, *shares]:
+        reached = [precision(shares | {name: share}) for share in _SHARES]
+        shares[name] = _SHARES[int(np.argmax(reached))]
+    return shares
 
 
 def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.calibration import (
     ANY,
     Calibration,
-    choose_share,
+    choose_shares,
     choose_threshold,
     fit_table,
     fpr_thresholds,
@@ -49,7 +49,7 @@ def calibrate(
     """Calibrate a trained method on cases set aside.
 
     Healthy scans, as they are and rendered as T2 and FLAIR, give the tables of the reference; with
-    synthetic lesions they first say how much of a second score helps. Others, with and without
+    synthetic lesions they first say how much of each further score helps. Others, with and without
     synthetic lesions, give the thresholds, and those without the scores of healthy cases. All
     healthy scans give the bounds of the method's figures. No label of a real lesion has a part in
     it.
@@ -74,13 +74,13 @@ def calibrate(
         for result, brain, truth in _predictions(
             rng, method, configuration, cases, reference, True
         ):
-            if result.second is not None:
-                opinions.append((result.score[brain], result.second[brain], truth[brain]))
+            further = {name: one[brain] for name, one in result.further.items()}
+            opinions.append((result.score[brain], further, truth[brain]))
             bar.update()
-        share = choose_share(opinions) if opinions else 0.0
+        shares = choose_shares(opinions)
         scores: dict[str, list[np.ndarray]] = {}
         for result, brain, _ in _predictions(rng, method, configuration, cases, reference, False):
-            scores.setdefault(result.contrast, []).append(result.joined(share)[brain])
+            scores.setdefault(result.contrast, []).append(result.joined(shares)[brain])
             figures.append(result.figures)
             bar.update()
         tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
@@ -89,20 +89,20 @@ def calibrate(
         healthy = []
         case_scores: dict[str, list[float]] = {ANY: []}
         for result, brain, _ in _predictions(rng, method, configuration, cases, clean, False):
-            healthy.append(draft(result.joined(share), result.contrast)[brain])
+            healthy.append(draft(result.joined(shares), result.contrast)[brain])
             for name in {result.contrast, ANY}:
                 case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
             figures.append(result.figures)
             bar.update()
         lesions = []
         for result, brain, truth in _predictions(rng, method, configuration, cases, testing, True):
-            lesions.append((draft(result.joined(share), result.contrast)[brain], truth[brain]))
+            lesions.append((draft(result.joined(shares), result.contrast)[brain], truth[brain]))
             bar.update()
     threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
     log.info(
-        "Share of the second score %.2f. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
+        "Shares of further scores: %s. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
         "of false positives in a healthy brain (median).",
-        share,
+        ", ".join(f"{name} {share:g}" for name, share in shares.items()) or "none",
         threshold,
         reached["dice"],
         reached["false_positives_ml"],
@@ -111,7 +111,7 @@ def calibrate(
         tables,
         threshold,
         **reached,
-        second_share=share,
+        shares=shares,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(figures),

@@ -37,10 +37,10 @@ def full(value: float) -> np.ndarray:
     return np.full(SHAPE, value, np.float32)
 
 
-def result(score: float, contrast: str, label: int, second: float | None = None) -> ChannelResult:
+def result(score: float, contrast: str, label: int, **further: float) -> ChannelResult:
     anatomy = np.full(SHAPE, label, np.uint8)
-    head = None if second is None else full(second)
-    return ChannelResult(full(score), full(2 * score), contrast, anatomy, anatomy, head)
+    more = {name: full(value) for name, value in further.items()}
+    return ChannelResult(full(score), full(2 * score), contrast, anatomy, anatomy, more)
 
 
 def channel() -> PreparedChannel:
@@ -50,9 +50,9 @@ def channel() -> PreparedChannel:
 
 def test_scores_are_averaged_and_labels_voted(plans: Plans) -> None:
     members = [
-        Fixed(plans, result(1, "t1", 2, 0.0)),
-        Fixed(plans, result(2, "flair", 3, 3.0)),
-        Fixed(plans, result(6, "flair", 3, 6.0)),
+        Fixed(plans, result(1, "t1", 2, head=0.0)),
+        Fixed(plans, result(2, "flair", 3, head=3.0)),
+        Fixed(plans, result(6, "flair", 3, head=6.0)),
     ]
     said = Ensemble(members).predict([channel(), channel()])
     assert len(said) == 2
@@ -60,8 +60,9 @@ def test_scores_are_averaged_and_labels_voted(plans: Plans) -> None:
     np.testing.assert_allclose(said[1].phi, 6)
     assert said[1].contrast == "flair"
     assert said[1].anatomy is not None and (said[1].anatomy == 3).all()
-    assert said[1].second is not None and said[1].score.dtype == np.float32
-    np.testing.assert_allclose(said[1].joined(0.5), 4.5)
+    assert said[1].score.dtype == said[1].joined({"head": 0.5}).dtype == np.float32
+    np.testing.assert_allclose(said[1].joined({"head": 0.5}), 4.5)
+    np.testing.assert_allclose(said[1].joined({}), 3)
 
 
 def test_of_equal_votes_the_smaller_label_wins(plans: Plans) -> None:
@@ -70,9 +71,11 @@ def test_of_equal_votes_the_smaller_label_wins(plans: Plans) -> None:
     assert anatomy is not None and (anatomy == 2).all()
 
 
-def test_a_second_score_counts_only_where_every_member_has_one(plans: Plans) -> None:
-    members = [Fixed(plans, result(0, "t1", 5, 1.0)), Fixed(plans, result(0, "t1", 2))]
-    assert Ensemble(members).predict([channel()])[0].second is None
+def test_a_further_score_counts_only_where_every_member_has_one(plans: Plans) -> None:
+    members = [Fixed(plans, result(0, "t1", 5, head=1.0, residual=1.0)), Fixed(plans, result(0, "t1", 2, head=3.0))]
+    [said] = Ensemble(members).predict([channel()])
+    assert set(said.further) == {"head"}
+    np.testing.assert_allclose(said.further["head"], 2)
 
 
 def test_figures_are_averaged_and_may_be_missing(plans: Plans) -> None:

@@ -10,7 +10,7 @@ import pytest
 from disanat.errors import ModelError
 from disanat.scoring.calibration import (
     Calibration,
-    choose_share,
+    choose_shares,
     choose_threshold,
     dice_curve,
     fit_table,
@@ -102,13 +102,18 @@ def test_the_best_dice_wins_where_healthy_brains_are_clean_anyway() -> None:
     assert 1 <= threshold <= 3.01 and figures == {"false_positives_ml": 0.0, "dice": 1.0}
 
 
-def test_a_second_score_is_added_only_where_it_helps() -> None:
+def test_further_scores_are_added_only_where_they_help() -> None:
     rng = np.random.default_rng(5)
     truth = np.arange(4000) < 200
     first, noise = truth + rng.normal(size=4000), rng.normal(size=4000)
     helpful = truth + rng.normal(size=4000)
-    assert choose_share([(first, 3 * noise, truth)]) == 0.0
-    assert choose_share([(first, helpful, truth)]) == 1.0
+    more = {"noise": 3 * noise, "helpful": helpful, "faint": helpful / 8}
+    assert choose_shares([(first, {"noise": more["noise"]}, truth)]) == {"noise": 0.0}
+    assert choose_shares([(first, {"helpful": helpful}, truth)]) == {"helpful": 1.0}
+    assert choose_shares([(first, {"faint": more["faint"]}, truth)]) == {"faint": 8.0}
+    both = choose_shares([(first, {k: more[k] for k in ("noise", "helpful")}, truth)])
+    assert both == {"noise": 0.0, "helpful": 1.0}
+    assert choose_shares([(first, {}, truth)]) == choose_shares([]) == {}
 
 
 def test_thresholds_leave_their_share_of_healthy_voxels() -> None:

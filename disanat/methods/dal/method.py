@@ -35,6 +35,7 @@ from disanat.preprocessing.resampling import resample
 from disanat.scoring.distribution import case_figures
 from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
 from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
+from disanat.scoring.residual import residual_score
 
 __all__ = ["DisentangledAnatomy"]
 
@@ -175,6 +176,7 @@ class DisentangledAnatomy(Method):
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
         phi = painted[0].cpu().numpy() + imaging.bias
+        residual = residual_score(channel.image, phi, channel.brain)
         score = smooth_inside(ratio, channel.native_brain)
         labels = resample(healthy.argmax(0).astype(np.uint8), shape, order=0)
         return ChannelResult(
@@ -183,7 +185,10 @@ class DisentangledAnatomy(Method):
             contrast=contrast,
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
-            second=smooth_inside(resample(lesion, shape), channel.native_brain),
+            further={
+                "comparator": smooth_inside(resample(lesion, shape), channel.native_brain),
+                "residual": smooth_inside(resample(residual, shape), channel.native_brain),
+            },
             figures=case_figures(
                 channel.image,
                 channel.brain,
