@@ -79,14 +79,14 @@ def about_brain_masks(fingerprint: Fingerprint, chosen: BrainMaskTool | None) ->
     counts = Counter(case.brain_from for case in fingerprint.cases)
     where = ", ".join(f"{_SOURCES[s]} ({counts[s]})" for s in _SOURCES if counts[s])
     why = (
-        "The extractor comes with disanat and takes every contrast."
+        "The extractor comes with disanat and takes every contrast, here and at prediction."
         if chosen is None
         else "It was set by you."
         if chosen == "extractor"
         else "It was set by you, and must be installed wherever the model predicts whole heads."
     )
     value = "the brain extractor" if chosen in (None, "extractor") else str(chosen)
-    reason = f"{why} Here the masks come from {where}; at prediction the same is done."
+    reason = f"{why} The masks of the {len(fingerprint.cases)} cases come from {where}."
     return Decision("brain in whole heads", value, reason)
 
 

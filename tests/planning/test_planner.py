@@ -243,7 +243,8 @@ def test_the_plan_says_where_brains_come_from() -> None:
     plans = make(fingerprint(cases=5))
     said = next(d for d in plans.decisions if d.name == "brain in whole heads")
     assert plans.brain_mask_tool == "extractor" and plans.overridden == ()
-    assert said.value == "the brain extractor" and "the label maps (5);" in said.reason
+    assert said.value == "the brain extractor"
+    assert "5 cases come from the label maps (5)." in said.reason
     plans = make(fingerprint(), overrides=Overrides(brain_mask_tool="synthstrip"))
     said = next(d for d in plans.decisions if d.name == "brain in whole heads")
     assert plans.brain_mask_tool == said.value == "synthstrip"
