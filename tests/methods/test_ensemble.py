@@ -72,7 +72,10 @@ def test_of_equal_votes_the_smaller_label_wins(plans: Plans) -> None:
 
 
 def test_a_further_score_counts_only_where_every_member_has_one(plans: Plans) -> None:
-    members = [Fixed(plans, result(0, "t1", 5, head=1.0, residual=1.0)), Fixed(plans, result(0, "t1", 2, head=3.0))]
+    members = [
+        Fixed(plans, result(0, "t1", 5, head=1.0, residual=1.0)),
+        Fixed(plans, result(0, "t1", 2, head=3.0)),
+    ]
     [said] = Ensemble(members).predict([channel()])
     assert set(said.further) == {"head"}
     np.testing.assert_allclose(said.further["head"], 2)
