@@ -176,18 +176,19 @@ class DisentangledAnatomy(Method):
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
         phi = painted[0].cpu().numpy() + imaging.bias
-        residual = residual_score(channel.image, phi, channel.brain)
+        native_phi = resample(phi, shape)
+        residual = residual_score(channel.native, native_phi, channel.native_brain)
         score = smooth_inside(ratio, channel.native_brain)
         labels = resample(healthy.argmax(0).astype(np.uint8), shape, order=0)
         return ChannelResult(
             score=score,
-            phi=np.where(channel.native_brain, resample(phi, shape), OUTSIDE),
+            phi=np.where(channel.native_brain, native_phi, OUTSIDE),
             contrast=contrast,
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
             further={
                 "comparator": smooth_inside(resample(lesion, shape), channel.native_brain),
-                "residual": smooth_inside(resample(residual, shape), channel.native_brain),
+                "residual": smooth_inside(residual, channel.native_brain),
             },
             figures=case_figures(
                 channel.image,
