@@ -1,19 +1,17 @@
-"""The healthy reference and the threshold, from cases that no network was trained on."""
+"""The healthy reference and the thresholds, from cases that no network was trained on."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from disanat.errors import DatasetError
-from disanat.io.store import open_case
-from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
+from disanat.methods.interface import Detector
 from disanat.plans import Configuration
-from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.calibration import (
     ANY,
     Calibration,
@@ -24,23 +22,16 @@ from disanat.scoring.calibration import (
 )
 from disanat.scoring.case_level import case_score
 from disanat.scoring.distribution import figure_bounds
-from disanat.synthesis.lesions import Lesion, draw_lesion
-from disanat.synthesis.probes import Probe, draw_probe
-from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
-from disanat.tissues import class_kinds
+from disanat.training.looks import LOOKS, Opinion, predictions
 from disanat.training.splits import Split
 
 __all__ = ["calibrate"]
 
 log = logging.getLogger(__name__)
 
-_LOOKS: tuple[Contrast, ...] = ("real", "t2", "flair")
 _MOST_CASES = 4
 _MOST_HEALTHY = 8
-_SAMPLE = 20000
-_TRIES = 50
-_LEAST_ML = 0.5
-"""Smaller lesions than this say chance, not which of two scores is better."""
+_Show = Callable[[Sequence[str], bool], Iterator[Opinion]]
 
 
 def calibrate(
@@ -62,139 +53,89 @@ def calibrate(
             threshold group up to eight without lesions.
         seed: of the renderings.
     """
-    rng = np.random.default_rng(seed)
     reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
     clean = split.threshold[:_MOST_HEALTHY]
-    volumes = len(_LOOKS) * (2 * len(reference) + len(testing) + len(clean))
-    bar = tqdm(total=volumes, desc="calibrating", disable=None)
-    voxel_ml = float(np.prod(configuration.spacing)) / 1000
-    figures: list[Mapping[str, float]] = []
-    with bar:
-        opinions = []
-        for result, brain, truth in _predictions(
-            rng, method, configuration, cases, reference, True
-        ):
-            further = {name: one[brain] for name, one in result.further.items()}
-            opinions.append((result.score[brain], further, truth[brain]))
-            bar.update()
-        shares = choose_shares(opinions)
-        scores: dict[str, list[np.ndarray]] = {}
-        for result, brain, _ in _predictions(rng, method, configuration, cases, reference, False):
-            scores.setdefault(result.contrast, []).append(result.joined(shares)[brain])
-            figures.append(result.figures)
-            bar.update()
-        tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
-        tables[ANY] = fit_table(np.concatenate([p for parts in scores.values() for p in parts]))
-        draft = Calibration(tables, 0.0, 0.0, 0.0)
-        healthy = []
-        case_scores: dict[str, list[float]] = {ANY: []}
-        for result, brain, _ in _predictions(rng, method, configuration, cases, clean, False):
-            healthy.append(draft(result.joined(shares), result.contrast)[brain])
-            for name in {result.contrast, ANY}:
-                case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
-            figures.append(result.figures)
-            bar.update()
-        lesions = []
-        for result, brain, truth in _predictions(rng, method, configuration, cases, testing, True):
-            lesions.append((draft(result.joined(shares), result.contrast)[brain], truth[brain]))
-            bar.update()
-    threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
+    volumes = len(LOOKS) * (2 * len(reference) + len(testing) + len(clean))
+    draw = partial(predictions, np.random.default_rng(seed), method, configuration, cases)
+    with tqdm(total=volumes, desc="calibrating", disable=None) as bar:
+
+        def show(names: Sequence[str], with_lesion: bool) -> Iterator[Opinion]:
+            for opinion in draw(names, with_lesion):
+                yield opinion
+                bar.update()
+
+        shares = _shares(show, reference)
+        tables, figures = _tables(show, reference, shares)
+        draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares)
+        finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
     log.info(
         "Shares of further scores: %s. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
         "of false positives in a healthy brain (median).",
         ", ".join(f"{name} {share:g}" for name, share in shares.items()) or "none",
-        threshold,
-        reached["dice"],
-        reached["false_positives_ml"],
+        finished.threshold,
+        finished.dice,
+        finished.false_positives_ml,
     )
+    return finished
+
+
+def _shares(show: _Show, names: Sequence[str]) -> dict[str, float]:
+    """How much of each further score helps, on synthetic lesions."""
+    seen = []
+    for opinion in show(names, True):
+        brain, result = opinion.brain, opinion.result
+        further = {name: one[brain] for name, one in result.further.items()}
+        seen.append((result.score[brain], further, opinion.truth[brain]))
+    return choose_shares(seen)
+
+
+def _tables(
+    show: _Show, names: Sequence[str], shares: Mapping[str, float]
+) -> tuple[dict[str, tuple[float, ...]], list[Mapping[str, float]]]:
+    """The healthy reference of each kind of contrast and of all, and the scans' figures."""
+    scores: dict[str, list[np.ndarray]] = {}
+    figures = []
+    for opinion in show(names, False):
+        joined = opinion.result.joined(shares)[opinion.brain]
+        scores.setdefault(opinion.result.contrast, []).append(joined)
+        figures.append(opinion.result.figures)
+    tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
+    tables[ANY] = fit_table(np.concatenate([p for parts in scores.values() for p in parts]))
+    return tables, figures
+
+
+def _thresholds(
+    show: _Show,
+    clean: Sequence[str],
+    testing: Sequence[str],
+    draft: Calibration,
+    figures: Sequence[Mapping[str, float]],
+    spacing: Sequence[float],
+) -> Calibration:
+    """The draft with what healthy cases, and others with synthetic lesions, add to it."""
+    voxel_ml = float(np.prod(spacing)) / 1000
+    healthy: list[np.ndarray] = []
+    case_scores: dict[str, list[float]] = {ANY: []}
+    all_figures = list(figures)
+    for opinion in show(clean, False):
+        healthy.append(_rarity(draft, opinion))
+        for name in {opinion.result.contrast, ANY}:
+            case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
+        all_figures.append(opinion.result.figures)
+    lesions = [(_rarity(draft, one), one.truth[one.brain]) for one in show(testing, True)]
+    threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
     return Calibration(
-        tables,
+        draft.tables,
         threshold,
         **reached,
-        shares=shares,
+        shares=draft.shares,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
-        bounds=figure_bounds(figures),
+        bounds=figure_bounds(all_figures),
     )
 
 
-def _predictions(
-    rng: np.random.Generator,
-    method: Detector,
-    configuration: Configuration,
-    cases: Path,
-    names: Sequence[str],
-    with_lesion: bool,
-) -> Iterator[tuple[ChannelResult, np.ndarray, np.ndarray]]:
-    """Result, brain mask and lesion of every look of every case.
-
-    Every other lesion is a probe, which no network was trained on; the rest are of the kind that
-    training knows, as only these follow the physics of the contrast.
-    """
-    fluid = class_kinds(method.scheme, "csf")
-    for number, name in enumerate(names):
-        stored = open_case(cases, name)
-        image, labels = stored.image[0], stored.labels[:]
-        tissue = np.where(labels < EXTRACEREBRAL, labels, 0)
-        inside = np.flatnonzero(tissue)
-        chosen = rng.choice(inside, _SAMPLE)
-        sample = CaseSample(image.ravel()[chosen], labels.ravel()[chosen])
-        for turn, contrast in enumerate(_LOOKS, start=number):
-            probed = with_lesion and turn % 2 == 1
-            lesion = None
-            if with_lesion and not probed:
-                lesion = _some_lesion(rng, method, tissue, configuration)
-            look = render(
-                rng,
-                labels,
-                image,
-                sample,
-                lesion,
-                method.scheme,
-                configuration.spacing,
-                configuration.augmentation,
-                contrast,
-            )
-            brain = (tissue > 0) & (look.image > OUTSIDE)
-            shown = np.where(brain, look.image, np.float32(OUTSIDE))
-            spacing = configuration.spacing
-            truth = np.zeros(brain.shape, bool) if lesion is None else lesion.mask
-            if probed:
-                probe = _some_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
-                shown, truth = probe.image, probe.mask
-            channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
-            yield method.predict([channel])[0], brain, truth
-
-
-def _some_lesion(
-    rng: np.random.Generator, method: Detector, tissue: np.ndarray, configuration: Configuration
-) -> Lesion:
-    preferred = np.isin(tissue, class_kinds(method.scheme, "white"))
-    found: Lesion | None = None
-    for _ in range(_TRIES):
-        drawn = draw_lesion(rng, tissue, preferred, configuration.spacing)
-        found = drawn or found
-        if drawn is not None and _large_enough(drawn.mask, configuration.spacing):
-            break
-    if found is None:
-        raise DatasetError("The brains are too small to put a synthetic lesion in: check spacing.")
-    return found
-
-
-def _some_probe(
-    rng: np.random.Generator,
-    image: np.ndarray,
-    tissue: np.ndarray,
-    fluid: Sequence[int],
-    spacing: Sequence[float],
-) -> Probe:
-    probe = draw_probe(rng, image, tissue, fluid, spacing)
-    for _ in range(_TRIES):
-        if _large_enough(probe.mask, spacing):
-            break
-        probe = draw_probe(rng, image, tissue, fluid, spacing)
-    return probe
-
-
-def _large_enough(mask: np.ndarray, spacing: Sequence[float]) -> bool:
-    return float(mask.sum()) * float(np.prod(spacing)) / 1000 >= _LEAST_ML
+def _rarity(draft: Calibration, opinion: Opinion) -> np.ndarray:
+    """Calibrated scores of the brain's voxels, flat."""
+    joined = opinion.result.joined(draft.shares)
+    return draft(joined, opinion.result.contrast)[opinion.brain]

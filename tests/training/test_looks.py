@@ -1,0 +1,70 @@
+"""What calibration shows to a method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from disanat.io.store import stored_cases
+from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
+from disanat.plans import Plans, load_json
+from disanat.synthesis.probes import Probe, draw_probe
+from disanat.training import looks
+from disanat.training.looks import LOOKS, predictions
+
+
+class Echo(Detector):
+    """Says that what it sees is its score."""
+
+    name = "echo"
+
+    def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
+        return [ChannelResult(c.image, c.image, "any") for c in channels]
+
+
+@pytest.fixture
+def asked(planned_home: Path) -> tuple[Echo, Plans, Path, list[str]]:
+    [folder] = (planned_home / "preprocessed").iterdir()
+    plans = load_json(folder / "plans.json", Plans)
+    cases = folder / "2d"
+    return Echo(plans, plans.configuration("2d")), plans, cases, stored_cases(cases)[:2]
+
+
+def test_every_other_lesion_is_a_probe_and_none_is_tiny(
+    asked: tuple[Echo, Plans, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, plans, cases, names = asked
+    drawn: list[Probe] = []
+
+    def spy(*arguments: object) -> Probe:
+        drawn.append(draw_probe(*arguments))  # type: ignore[arg-type]
+        return drawn[-1]
+
+    monkeypatch.setattr(looks, "draw_probe", spy)
+    configuration = plans.configuration("2d")
+    voxel_ml = float(np.prod(configuration.spacing)) / 1000
+    rng = np.random.default_rng(0)
+    found = list(predictions(rng, method, configuration, cases, names, True))
+    assert len(found) == len(names) * len(LOOKS)
+    probed = [any(np.array_equal(one.truth, p.mask) for p in drawn) for one in found]
+    assert probed in ([False, True] * 3, [True, False] * 3)
+    assert all(one.truth.sum() * voxel_ml >= 0.5 for one in found)
+    assert all(not one.truth[~one.brain].any() for one, p in zip(found, probed, strict=True) if p)
+
+
+def test_without_lesions_nothing_is_marked_and_a_seed_repeats_itself(
+    asked: tuple[Echo, Plans, Path, list[str]],
+) -> None:
+    method, plans, cases, names = asked
+    configuration = plans.configuration("2d")
+    first, again = (
+        list(predictions(np.random.default_rng(3), method, configuration, cases, names, False))
+        for _ in range(2)
+    )
+    for one, other in zip(first, again, strict=True):
+        assert one.brain.any() and not one.truth.any()
+        np.testing.assert_array_equal(one.result.score, other.result.score)
+    assert not np.array_equal(first[0].result.score, first[1].result.score)
