@@ -30,7 +30,8 @@ __all__ = ["calibrate"]
 log = logging.getLogger(__name__)
 
 _MOST_CASES = 4
-_MOST_HEALTHY = 8
+_MOST_ALIKE = 8
+"""Where more cases say more: for the shares of further scores, and as healthy cases."""
 _Show = Callable[[Sequence[str], bool], Iterator[Opinion]]
 
 
@@ -49,13 +50,14 @@ def calibrate(
         method: with its networks trained.
         configuration: of the training.
         cases: preprocessed cases.
-        split: its `reference` and `threshold` groups are used, up to four cases of each; of the
-            threshold group up to eight without lesions.
+        split: its `reference` and `threshold` groups are used, up to four cases of each; up to
+            eight for the shares of further scores, and without lesions of the threshold group.
         seed: of the renderings.
     """
     reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
-    clean = split.threshold[:_MOST_HEALTHY]
-    volumes = len(LOOKS) * (2 * len(reference) + len(testing) + len(clean))
+    clean = split.threshold[:_MOST_ALIKE]
+    weighing = split.reference[:_MOST_ALIKE]
+    volumes = len(LOOKS) * (len(weighing) + len(reference) + len(testing) + len(clean))
     draw = partial(predictions, np.random.default_rng(seed), method, configuration, cases)
     with tqdm(total=volumes, desc="calibrating", disable=None) as bar:
 
@@ -64,7 +66,7 @@ def calibrate(
                 yield opinion
                 bar.update()
 
-        shares = _shares(show, reference)
+        shares = _shares(show, weighing)
         tables, figures = _tables(show, reference, shares)
         draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares)
         finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
