@@ -79,6 +79,7 @@ def plan_set(source: Path, convert: Callable[[Path, Home], Path]) -> tuple[Plans
             aggregate(raw, cases),
             raw.label_mapping,
             device="cuda",
+            number_format="bfloat16",
             memory_gb=MEMORY_GB,
             configurations=CONFIGURATIONS,
             overrides=Overrides(memory_given=True),
