@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
 from disanat.io.store import stored_cases
 from disanat.methods.registry import get_method
+from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
 from disanat.training.calibrate import calibrate
 from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
@@ -65,7 +67,7 @@ def train(
         raise PlanError("No CUDA device is to be found here: train with --device cpu.")
     name = dataset or latest_plan(home)
     kind = get_method(method)
-    plans = load_json(home.plans_folder(name, plans_name) / PLANS, Plans)
+    plans = _fitting(load_json(home.plans_folder(name, plans_name) / PLANS, Plans), settings.device)
     chosen = plans.configuration(configuration)
     log.info(
         "Training %s on %s, configuration %s, fold %s, device %s.",
@@ -112,6 +114,18 @@ def _described(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"cpu, {torch.get_num_threads()} threads"
+
+
+def _fitting(plans: Plans, device: str) -> Plans:
+    """The plan, with float32 where the device cannot calculate in bfloat16."""
+    if plans.number_format == "float32" or native_format(device) == "bfloat16":
+        return plans
+    log.warning(
+        "The plan calculates in bfloat16, which this %s has no instructions for: training takes "
+        "float32 instead, and up to twice the memory planned.",
+        device,
+    )
+    return replace(plans, number_format="float32")
 
 
 def cases_folder(home: Home, plans: Plans, configuration: Configuration) -> Path:

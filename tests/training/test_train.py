@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from disanat.io.images import read_labels, read_scan
-from disanat.plans import Plans, load_json
+from disanat.plans import Plans, load_json, save_json
 
 
 def test_resuming_goes_on_after_the_last_finished_epoch(
@@ -75,3 +76,25 @@ def test_blocks_in_3d_with_a_worker_process(
     assert anomaly.geometry.orientation == "RPS"
     np.testing.assert_array_equal(anomaly.array[~brain], 0)
     assert np.isfinite(anomaly.array).all() and anomaly.array[brain].std() > 0
+
+
+@pytest.mark.parametrize("native", ["float32", "bfloat16"])
+def test_a_device_without_bfloat16_takes_float32_and_says_so(
+    miniature: Any,
+    planned_home: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    native: str,
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    source = home / "preprocessed" / "Dataset005_Mini" / "plans.json"
+    save_json(replace(load_json(source, Plans), number_format="bfloat16"), source)
+    monkeypatch.setattr("disanat.training.train.native_format", lambda device: native)
+    flags = ("-d", "5", "-m", "threshold", "--home", home, "--device", "cpu")
+    assert miniature.run("train", *flags) == 0
+    folder = home / "results" / "Dataset005_Mini" / "threshold__2d" / "fold_0"
+    model = json.loads((folder / "model.json").read_text())
+    assert model["plans"]["number_format"] == native
+    assert ("has no instructions for" in caplog.text) == (native == "float32")
