@@ -1,4 +1,4 @@
-"""`make demo`: everything from raw data to a table, on simulated brains, in a few minutes."""
+"""`make demo`: everything from raw data to a table, on simulated brains, in ten minutes or so."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ __all__ = ["calibrate"]
 
 log = logging.getLogger(__name__)
 
-_MOST_CASES = 4
-_MOST_ALIKE = 8
+_FEW_CASES = 4
+_MANY_CASES = 8
 """Where more cases say more: for the shares of further scores, and as healthy cases."""
 _Show = Callable[[Sequence[str], bool], Iterator[Opinion]]
 
@@ -54,9 +54,9 @@ def calibrate(
             eight for the shares of further scores, and without lesions of the threshold group.
         seed: of the renderings.
     """
-    reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
-    clean = split.threshold[:_MOST_ALIKE]
-    weighing = split.reference[:_MOST_ALIKE]
+    reference, testing = split.reference[:_FEW_CASES], split.threshold[:_FEW_CASES]
+    clean = split.threshold[:_MANY_CASES]
+    weighing = split.reference[:_MANY_CASES]
     volumes = len(LOOKS) * (len(weighing) + len(reference) + len(testing) + len(clean))
     draw = partial(predictions, np.random.default_rng(seed), method, configuration, cases)
     with tqdm(total=volumes, desc="calibrating", disable=None) as bar:
