@@ -12,6 +12,7 @@ from dataset_conversion import (
     brats2021,
     isbi2015,
     ixi,
+    label_maps,
     lgg,
     mslesseg,
     mslub,
@@ -40,6 +41,11 @@ def _simulate(_source: Path, home: Home, dataset_id: int, _link: bool) -> Path:
 
 CONVERTERS: Mapping[str, Converter] = {
     "ixi": Converter("healthy T1 with DLMUSE maps (training)", ixi.DATASET_ID, ixi.convert),
+    "label_maps": Converter(
+        "label maps without scans (FreeSurfer's numbers), added to a dataset",
+        ixi.DATASET_ID,
+        label_maps.add,
+    ),
     "brats2013": Converter("glioma, FLAIR and T1c", brats2013.DATASET_ID, brats2013.convert),
     "brats2021": Converter("glioma, four contrasts", brats2021.DATASET_ID, brats2021.convert),
     "mslub": Converter("multiple sclerosis, three contrasts", mslub.DATASET_ID, mslub.convert),

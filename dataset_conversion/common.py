@@ -31,6 +31,7 @@ __all__ = [
     "find_folders",
     "find_optional",
     "mask_on_grid",
+    "place",
     "read_geometry",
     "write_dataset",
     "write_mask",
@@ -185,9 +186,9 @@ def _write_subject(folder: Path, subject: Subject, split: Split, link: bool) -> 
         write_mask(mask, grid, folder / labels / f"{subject.name}.nii.gz")
     if subject.prior is not None:
         _require_grid(read_geometry(subject.prior), grid, subject.prior, first)
-        _place(subject.prior, folder / f"priors{split}" / subject.name, link)
+        place(subject.prior, folder / f"priors{split}" / subject.name, link)
     for channel, path in subject.channels.items():
-        _place(path, folder / f"images{split}" / f"{subject.name}_{channel:04d}", link)
+        place(path, folder / f"images{split}" / f"{subject.name}_{channel:04d}", link)
 
 
 def _check_channels(subject: Subject) -> tuple[Path, Geometry]:
@@ -219,8 +220,8 @@ def write_mask(mask: np.ndarray, grid: Geometry, target: Path) -> None:
     write_like(mask.astype(np.uint8), grid, target)
 
 
-def _place(source: Path, target: Path, link: bool) -> None:
-    """Copy or link `source` to `target` plus the source's own ending."""
+def place(source: Path, target: Path, link: bool) -> None:
+    """Copy or link a file to `target` plus the file's own ending."""
     ending = source.name[len(stem(source) or source.stem) :]
     final = target.with_name(target.name + ending)
     if link:

@@ -124,6 +124,10 @@ class Fingerprint:
     """Orientation of the files -> number of cases."""
     prior_labels: dict[str, int] = field(default_factory=dict)
     """Number in the label maps -> number of cases that have it; empty without label maps."""
+    label_maps: int = 0
+    """How many label maps without a scan there are."""
+    label_map_spacing: Triple | None = None
+    """Their median voxel size in mm; None without any."""
     schema_version: int = FINGERPRINT_SCHEMA
 
 
@@ -214,6 +218,8 @@ class Plans:
     """Of the plan, where a dataset has several; empty for the usual one."""
     brain_mask_tool: BrainMaskTool = "extractor"
     """What finds the brain in whole heads, in preprocessing and at prediction alike."""
+    label_maps: int = 0
+    """How many label maps without a scan training renders beside the scans."""
     schema_version: int = field(default=PLANS_SCHEMA)
 
     def configuration(self, name: str | None = None) -> Configuration:

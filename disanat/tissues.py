@@ -1,8 +1,9 @@
 """The tissue classes disanat knows, and which numbers of common label maps belong to them.
 
 A *tissue scheme* is an ordered tuple of classes; the anatomical image of a brain has one channel
-for the background and one for each class. Two schemes exist: eight classes where a label map
-names them, three where only the atlas route is open.
+for the background and one for each class. Three schemes exist: eight classes as label maps name
+them; twelve, which are the eight with partial-volume parts of three of them set apart (what is
+trained on where label maps are); three where only the atlas route is open.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ __all__ = [
     "NUMBERINGS",
     "Kind",
     "THREE_CLASSES",
+    "TWELVE_CLASSES",
     "TissueClass",
     "class_kinds",
     "remap_labels",
     "scheme_by_names",
+    "whole_labels",
+    "whole_numbers",
+    "with_partial_volume",
 ]
 
 Kind = Literal["csf", "grey", "white"]
@@ -43,6 +48,10 @@ class TissueClass:
     t1_ms: float
     t2_ms: float
     pd: float
+    mixed_with: str = ""
+    """Of a partial-volume class: the tissue whose signal is mixed into that of `part_of`."""
+    part_of: str = ""
+    """Of a partial-volume class: the class of the label map that it belongs to."""
 
 
 EIGHT_CLASSES = (
@@ -54,6 +63,25 @@ EIGHT_CLASSES = (
     TissueClass("cerebellar_grey", "grey", 1300.0, 95.0, 0.82),
     TissueClass("cerebellar_white", "white", 860.0, 78.0, 0.71),
     TissueClass("brainstem", "white", 920.0, 80.0, 0.73),
+)
+
+
+def _mixed(name: str, mixed_with: str, part_of: str) -> TissueClass:
+    """A partial-volume class; relaxation is its own tissue's, as its signal is mixed anew."""
+    whole = next(c for c in EIGHT_CLASSES if c.name == part_of)
+    return TissueClass(
+        name, whole.kind, whole.t1_ms, whole.t2_ms, whole.pd, mixed_with, part_of
+    )
+
+
+# Label maps draw cortex as one broad band. In scans it holds narrow sulci, and thin blades of white
+# matter: nothing a flat cortex could explain.
+TWELVE_CLASSES = (
+    *EIGHT_CLASSES,
+    _mixed("sulci", "outer_csf", "cortical_grey"),
+    _mixed("cerebellar_fissures", "outer_csf", "cerebellar_grey"),
+    _mixed("light_cortex", "white", "cortical_grey"),
+    _mixed("dark_white", "cortical_grey", "white"),
 )
 
 THREE_CLASSES = (
@@ -97,16 +125,52 @@ def scheme_by_names(names: Sequence[str]) -> tuple[TissueClass, ...]:
     Raises:
         DatasetError: no scheme has these classes.
     """
-    for scheme in (EIGHT_CLASSES, THREE_CLASSES):
+    schemes = (EIGHT_CLASSES, TWELVE_CLASSES, THREE_CLASSES)
+    for scheme in schemes:
         if tuple(c.name for c in scheme) == tuple(names):
             return scheme
-    allowed = " or ".join(", ".join(c.name for c in s) for s in (EIGHT_CLASSES, THREE_CLASSES))
+    allowed = " or ".join(", ".join(c.name for c in s) for s in schemes)
     raise DatasetError(f"Unknown tissue classes {', '.join(names)}: use {allowed}.")
 
 
 def class_kinds(scheme: Sequence[TissueClass], kind: Kind) -> tuple[int, ...]:
-    """Channel numbers (1-based; 0 is the background) of all classes of one kind."""
-    return tuple(i for i, c in enumerate(scheme, start=1) if c.kind == kind)
+    """Channel numbers (1-based; 0 is the background) of all classes of one kind.
+
+    Partial-volume classes are of no pure kind and are left out.
+    """
+    return tuple(i for i, c in enumerate(scheme, start=1) if c.kind == kind and not c.part_of)
+
+
+def with_partial_volume(scheme: Sequence[TissueClass]) -> tuple[TissueClass, ...]:
+    """The twelve classes for the eight; any other scheme as it is."""
+    return TWELVE_CLASSES if tuple(scheme) == EIGHT_CLASSES else tuple(scheme)
+
+
+def whole_numbers(scheme: Sequence[TissueClass]) -> np.ndarray:
+    """For each class number, background first, that of the class it is part of, or its own.
+
+    uint8, shape (classes + 1,).
+    """
+    number = {c.name: i for i, c in enumerate(scheme, start=1)}
+    own = [number[c.part_of] if c.part_of else number[c.name] for c in scheme]
+    return np.array([0, *own], np.uint8)
+
+
+def whole_labels(probabilities: np.ndarray, scheme: Sequence[TissueClass]) -> np.ndarray:
+    """The most probable class of a label map: partial-volume classes count for what they are in.
+
+    Args:
+        probabilities: shape (classes + 1, ...).
+        scheme: the classes.
+
+    Returns:
+        uint8 class numbers without partial-volume classes, shape (...).
+    """
+    numbers = whole_numbers(scheme)
+    joined = np.zeros((int(numbers.max()) + 1, *probabilities.shape[1:]), np.float32)
+    for channel, number in enumerate(numbers):
+        joined[number] += probabilities[channel]
+    return np.asarray(joined.argmax(0), np.uint8)
 
 
 def remap_labels(

@@ -13,8 +13,16 @@ from disanat.plans import CaseFingerprint, ChannelFingerprint, Fingerprint, IntT
 __all__ = ["aggregate", "triple"]
 
 
-def aggregate(dataset: RawDataset, cases: Sequence[CaseFingerprint]) -> Fingerprint:
-    """What a dataset looks like as a whole; `cases` holds at least one."""
+def aggregate(
+    dataset: RawDataset, cases: Sequence[CaseFingerprint], maps: Sequence[Triple] = ()
+) -> Fingerprint:
+    """What a dataset looks like as a whole.
+
+    Args:
+        dataset: as declared.
+        cases: at least one.
+        maps: voxel sizes in mm of its label maps without scans.
+    """
     shape = np.median([case.shape_after_crop for case in cases], axis=0)
     labels = Counter(number for case in cases for number in case.prior_labels)
     orientations = Counter(case.orientation for case in cases)
@@ -31,6 +39,8 @@ def aggregate(dataset: RawDataset, cases: Sequence[CaseFingerprint]) -> Fingerpr
         ),
         median_brain_volume_ml=round(float(np.median([c.brain_volume_ml for c in cases])), 3),
         orientations=dict(sorted(orientations.items())),
+        label_maps=len(maps),
+        label_map_spacing=_median(maps) if maps else None,
         prior_labels={str(number): labels[number] for number in sorted(labels)},
     )
 

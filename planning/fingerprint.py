@@ -17,7 +17,8 @@ from disanat.errors import DatasetError, DisanatError, ImplausibleError
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
-from disanat.plans import BrainMaskTool, CaseFingerprint, Fingerprint
+from disanat.plans import BrainMaskTool, CaseFingerprint, Fingerprint, Triple
+from disanat.preprocessing.label_maps import read_tissues
 from planning.aggregate import aggregate
 from planning.case_measures import measure_case
 from planning.content import content_of
@@ -88,7 +89,19 @@ def fingerprint_dataset(
     if former:
         unchanged = sum(one.unchanged for one in examined)
         _log.info("%d of %d cases unchanged since the last time.", unchanged, len(examined))
-    return aggregate(dataset, used)
+    return aggregate(dataset, used, label_map_spacings(dataset, progress))
+
+
+def label_map_spacings(dataset: RawDataset, progress: bool) -> list[Triple]:
+    """Voxel sizes in mm of the label maps without scans, each read and checked.
+
+    Raises:
+        DatasetError: a map holds none of the declared labels, or is called like a scan.
+        ImageError: a map cannot be read.
+    """
+    maps = dataset.label_maps()
+    bar = tqdm(maps.values(), desc="Reading label maps", unit="map", disable=not progress)
+    return [read_tissues(path, dataset.map_mapping)[2].spacing for path in bar]
 
 
 def _usable(dataset: RawDataset, examined: Sequence[Examination]) -> list[CaseFingerprint]:

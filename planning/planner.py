@@ -18,7 +18,13 @@ from disanat.plans import (
 )
 from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
-from planning.prior import Encoder, Prior, plan_tissues
+from planning.prior import (
+    Encoder,
+    Prior,
+    about_label_maps,
+    plan_tissues,
+    usable_label_maps,
+)
 from planning.reasons import (
     about_brain_masks,
     about_device,
@@ -112,6 +118,7 @@ def plan(
     decisions = [
         about_device(device, memory_gb, number_format, overrides.memory_given),
         tissues.decision,
+        *about_label_maps(fingerprint, tissues.scheme),
         about_skull(fingerprint),
         about_brain_masks(fingerprint, overrides.brain_mask_tool),
         about_spacing,
@@ -152,6 +159,7 @@ def plan(
         overridden=overrides.described(memory_gb),
         name=name,
         brain_mask_tool=overrides.brain_mask_tool or "extractor",
+        label_maps=usable_label_maps(fingerprint, tissues.scheme),
     )
 
 

@@ -9,9 +9,23 @@ from typing import Literal
 from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
 from disanat.plans import Decision, Fingerprint
-from disanat.tissues import THREE_CLASSES, TissueClass, scheme_by_names
+from disanat.tissues import (
+    EIGHT_CLASSES,
+    THREE_CLASSES,
+    TissueClass,
+    scheme_by_names,
+    with_partial_volume,
+)
 
-__all__ = ["PRIORS", "Encoder", "Prior", "TissuePlan", "plan_tissues"]
+__all__ = [
+    "PRIORS",
+    "Encoder",
+    "Prior",
+    "TissuePlan",
+    "about_label_maps",
+    "plan_tissues",
+    "usable_label_maps",
+]
 
 Prior = Literal["labels", "encoder", "atlas"]
 PRIORS: tuple[Prior, ...] = ("labels", "encoder", "atlas")
@@ -85,21 +99,56 @@ def _from_labels(
     numbers = len({label for numbers in mapping.values() for label in numbers})
     reason = (
         f"Label maps come with all {len(fingerprint.cases)} cases, and {numbers} of their numbers "
-        f"belong to {len(mapping)} of the {len(scheme)} tissues."
+        f"belong to {len(mapping)} of {len(scheme)} tissues.{_apart(scheme)}"
     )
-    return TissuePlan(scheme, "labels", mapping, _decision(scheme, "label maps", reason))
+    finer = with_partial_volume(scheme)
+    return TissuePlan(finer, "labels", mapping, _decision(finer, "label maps", reason))
 
 
 def _from_encoder(encoder: Encoder, absent: str) -> TissuePlan:
     scheme = scheme_by_names(encoder.classes)
+    whole = [tissue for tissue in scheme if not tissue.part_of]
     reason = (
         f"{absent} The anatomy encoder that ships with disanat ({encoder.described}) names "
-        f"{len(scheme)} tissues in scans of any contrast; an atlas knows no more than "
-        f"{len(THREE_CLASSES)}."
+        f"{len(whole)} tissues in scans of any contrast; an atlas knows no more than "
+        f"{len(THREE_CLASSES)}.{_apart(whole)}"
     )
-    return TissuePlan(scheme, "encoder", {}, _decision(scheme, "shipped encoder", reason))
+    finer = with_partial_volume(whole)
+    return TissuePlan(finer, "encoder", {}, _decision(finer, "shipped encoder", reason))
+
+
+def _apart(scheme: Sequence[TissueClass]) -> str:
+    parts = [tissue.name for tissue in with_partial_volume(scheme) if tissue.part_of]
+    if not parts:
+        return ""
+    return (
+        f" Partial volume ({', '.join(parts)}) is set apart by the scans' own intensities: label "
+        "maps draw cortex as one band, and every sulcus in it would look like a lesion."
+    )
 
 
 def _decision(scheme: Sequence[TissueClass], source: str, reason: str) -> Decision:
     names = ", ".join(tissue.name for tissue in scheme)
     return Decision("tissue classes", f"{names} ({source})", reason)
+
+
+def usable_label_maps(fingerprint: Fingerprint, scheme: Sequence[TissueClass]) -> int:
+    """How many label maps without scans can be rendered: all, or none with an atlas' classes."""
+    return fingerprint.label_maps if with_partial_volume(EIGHT_CLASSES) == tuple(scheme) else 0
+
+
+def about_label_maps(
+    fingerprint: Fingerprint, scheme: Sequence[TissueClass]
+) -> tuple[Decision, ...]:
+    """Whether the label maps without scans are used, if there are any."""
+    if not fingerprint.label_maps:
+        return ()
+    used = usable_label_maps(fingerprint, scheme)
+    reason = (
+        "They are brains in contrasts from signal equations for training, beside the scans; none "
+        "has a part in calibration."
+        if used
+        else f"They name other tissues than the {len(scheme)} of this plan."
+    )
+    value = f"{used} of {fingerprint.label_maps} used"
+    return (Decision("label maps without scans", value, reason),)

@@ -20,6 +20,8 @@ __all__ = [
 Axis = Literal["S", "P", "L"]
 _COARSE = 3.0
 _CLEARLY_COARSER = 1.5
+_FINER = 0.75
+"""Splines may show scans on voxels this much smaller than their own where label maps are finer."""
 _TWO_NEIGHBOURS_MM, _ONE_NEIGHBOUR_MM = 3.0, 5.0
 
 
@@ -35,6 +37,9 @@ def target_spacing(fingerprint: Fingerprint) -> tuple[Triple, Decision]:
     the others and has less than a third of their voxels, thick-slice and thin-slice scans may be
     mixed there, and the 10th percentile keeps more of the thin ones (the rule of nnU-Net, Isensee
     et al., Nat Methods 18, 2021); it never falls below the coarser of the other two axes.
+
+    Label maps without scans that are finer on every axis take the voxel size down to three quarters
+    of that, or to their own: more of a small lesion and of a narrow sulcus is left.
     """
     spacings = np.array([case.spacing for case in fingerprint.cases], float)
     shapes = np.array([case.shape_after_crop for case in fingerprint.cases], float)
@@ -55,6 +60,14 @@ def target_spacing(fingerprint: Fingerprint) -> tuple[Triple, Decision]:
         reason += (
             f"; across {AXES[coarse]}, where the median of {median:.4g} mm is more than three "
             f"times the {target[others].max():.4g} mm of the other axes, the 10th percentile"
+        )
+    maps = fingerprint.label_map_spacing
+    if maps is not None and all(m < t for m, t in zip(maps, target, strict=True)):
+        target = np.maximum(maps, _FINER * target)
+        reason += (
+            f"; {fingerprint.label_maps} label maps of {describe_spacing(maps)} take it down to "
+            f"{_FINER:.0%} of that, or to their own, so that small lesions and sulci keep more "
+            "voxels"
         )
     s, p, l_ = (round(float(value), 4) for value in target)
     value = describe_spacing((s, p, l_)) + " (S, P, L)"

@@ -15,6 +15,7 @@ from disanat.inference.model import Model, load_model
 from disanat.plans import Triple
 from disanat.preprocessing.normalisation import OUTSIDE, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
+from disanat.tissues import whole_labels
 
 __all__ = ["EncoderTissues"]
 
@@ -43,7 +44,7 @@ class EncoderTissues:
 
         Returns:
             uint8 of the same shape: 0 outside the brain (and where the encoder sees none), then
-            the model's classes from 1 on.
+            the model's classes from 1 on, partial-volume classes joined to those they are part of.
 
         Raises:
             ModelError: the model is missing or damaged, or its method names no tissues.
@@ -64,7 +65,8 @@ class EncoderTissues:
                 )
             logs.append(np.log(np.maximum(probabilities, 1e-6)))
         mean = np.mean(logs, axis=0)
-        best = np.argmax([resample(one, brain.shape) for one in mean], axis=0)
+        fine = np.exp([resample(one, brain.shape) for one in mean])
+        best = whole_labels(fine, model.method.scheme)
         return np.where(brain, best, 0).astype(np.uint8)
 
 

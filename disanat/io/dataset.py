@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from disanat.errors import DatasetError
 from disanat.home import read_json
-from disanat.io.cases import Case, find_brain_mask, find_cases
+from disanat.io.cases import Case, find_brain_mask, find_cases, stem
 from disanat.io.images import ENDINGS
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TissueClass
 
@@ -24,7 +24,8 @@ class RawDataset:
     """One dataset of the raw folder.
 
     `name` is the folder's (Dataset005_IXI). `label_mapping` turns the numbers of the label maps in
-    `priorsTr` into class names; it is empty where the dataset has none.
+    `priorsTr` into class names, `map_mapping` those of the maps in `labelmapsTr`, which have no
+    scan; each is empty where the dataset has none.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class RawDataset:
     channel_names: tuple[str, ...]
     label_mapping: dict[str, tuple[int, ...]]
     simulated: bool
+    map_mapping: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def training_cases(self) -> list[Case]:
         """The healthy cases in `imagesTr`, sorted by name.
@@ -63,6 +65,30 @@ class RawDataset:
             return None
         candidates = (self.folder / "priorsTr" / f"{case_name}{e}" for e in ENDINGS)
         return next((path for path in candidates if path.exists()), None)
+
+    def label_maps(self) -> dict[str, Path]:
+        """Label maps in `labelmapsTr`, of brains without a scan: name -> file, sorted by name.
+
+        Raises:
+            DatasetError: the folder is empty, or a map is called like a training case.
+        """
+        if not self.map_mapping:
+            return {}
+        folder = self.folder / "labelmapsTr"
+        named = {stem(path): path for path in sorted(folder.iterdir())}
+        maps = {name: path for name, path in named.items() if name and name[0] != "."}
+        if not maps:
+            raise DatasetError(
+                f"{folder} holds no label map: put some there, or take 'label_maps' out of "
+                f"{self.folder / 'dataset.json'}."
+            )
+        twice = sorted(set(maps) & {case.name for case in self.training_cases()})
+        if twice:
+            raise DatasetError(
+                f"{maps[twice[0]]} is called like a case of imagesTr: put the label map of a scan "
+                "into priorsTr, or rename it."
+            )
+        return maps
 
     def brain_mask_path(self, case_name: str) -> Path | None:
         """The user's own brain mask of a training case, in `brainmasksTr`; None without one."""
@@ -98,23 +124,31 @@ def read_dataset(folder: Path) -> RawDataset:
     simulated = data.get("simulated", False)
     if not isinstance(simulated, bool):
         raise DatasetError(f"{source} has 'simulated' {simulated!r}: write true or false.")
-    mapping = _label_mapping(data.get("prior"), source)
-    if (folder / "priorsTr").is_dir() != bool(mapping):
-        raise DatasetError(_half_a_prior(folder, bool(mapping)))
+    mappings = []
+    for key, where in (("prior", "priorsTr"), ("label_maps", "labelmapsTr")):
+        mapping = _label_mapping(data.get(key), source, key)
+        if (folder / where).is_dir() != bool(mapping):
+            raise DatasetError(_half_declared(folder, key, where, bool(mapping)))
+        mappings.append(mapping)
     return RawDataset(
-        folder, folder.name, _channel_names(data.get("channel_names"), source), mapping, simulated
+        folder,
+        folder.name,
+        _channel_names(data.get("channel_names"), source),
+        mappings[0],
+        simulated,
+        mappings[1],
     )
 
 
-def _half_a_prior(folder: Path, declared: bool) -> str:
+def _half_declared(folder: Path, key: str, where: str, declared: bool) -> str:
     if declared:
         return (
-            f"{folder / 'dataset.json'} declares a prior, but {folder / 'priorsTr'} does not "
-            "exist: put the label maps there, or take 'prior' out of dataset.json."
+            f"{folder / 'dataset.json'} declares '{key}', but {folder / where} does not exist: "
+            f"put the label maps there, or take '{key}' out of dataset.json."
         )
     return (
-        f"{folder / 'priorsTr'} holds label maps, but {folder / 'dataset.json'} does not say what "
-        'their numbers mean: add "prior": {"numbering": ...}, with one of '
+        f"{folder / where} holds label maps, but {folder / 'dataset.json'} does not say what "
+        f'their numbers mean: add "{key}": {{"numbering": ...}}, with one of '
         f"{', '.join(NUMBERINGS)}."
     )
 
@@ -135,12 +169,12 @@ def _channel_names(value: Any, source: Path) -> tuple[str, ...]:
     return tuple(value[str(i)] for i in range(len(value)))
 
 
-def _label_mapping(prior: Any, source: Path) -> dict[str, tuple[int, ...]]:
+def _label_mapping(prior: Any, source: Path, key: str) -> dict[str, tuple[int, ...]]:
     if prior is None:
         return {}
     if not isinstance(prior, dict) or len(set(prior) & {"numbering", "classes"}) != 1:
         raise DatasetError(
-            f"{source} has a 'prior' that cannot be understood: write "
+            f"{source} has '{key}' in a form that cannot be understood: write "
             '{"numbering": "dlmuse"}, or {"classes": {"white": [2, 41], ...}}.'
         )
     if "classes" in prior:
@@ -148,7 +182,7 @@ def _label_mapping(prior: Any, source: Path) -> dict[str, tuple[int, ...]]:
     numbering = prior["numbering"]
     if not isinstance(numbering, str) or numbering not in NUMBERINGS:
         raise DatasetError(
-            f"{source} has the unknown prior numbering {numbering!r}: use one of "
+            f"{source} has the unknown numbering {numbering!r} under '{key}': use one of "
             f"{', '.join(NUMBERINGS)}, or list the numbers of each class under 'classes'."
         )
     return dict(NUMBERINGS[numbering])

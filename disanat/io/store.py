@@ -11,7 +11,7 @@ import numpy as np
 from disanat.errors import DatasetError
 from disanat.home import atomic_path, read_json, write_json
 
-__all__ = ["StoredCase", "open_case", "save_case", "stored_cases"]
+__all__ = ["StoredCase", "open_case", "save_case", "stored_cases", "stored_label_maps"]
 
 _REMEDY = "preprocess the dataset again with disanat_plan_and_preprocess"
 
@@ -22,7 +22,8 @@ class StoredCase:
 
     `image` has the axes (channels, S, P, L), standardised in the brain; `labels` (S, P, L) holds
     0 for air, the class numbers inside the brain and 101 and up for tissue outside it. Both are
-    numpy arrays, or blosc2 arrays that read only what is indexed.
+    numpy arrays, or blosc2 arrays that read only what is indexed. A case without channels is a
+    label map without a scan; its image is a picture of it.
     """
 
     name: str
@@ -49,15 +50,26 @@ def save_case(folder: Path, case: StoredCase) -> None:
 
 
 def stored_cases(folder: Path) -> list[str]:
-    """Names of all complete cases in a folder, sorted.
+    """Names of all complete cases with scans in a folder, sorted.
 
     Raises:
         DatasetError: the folder holds none.
     """
-    names = sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
+    names = [name for name, scanned in _stored(folder).items() if scanned]
     if not names:
         raise DatasetError(f"{folder} holds no preprocessed case: {_REMEDY}.")
     return names
+
+
+def stored_label_maps(folder: Path) -> list[str]:
+    """Names of all label maps without a scan in a folder, sorted."""
+    return [name for name, scanned in _stored(folder).items() if not scanned]
+
+
+def _stored(folder: Path) -> dict[str, bool]:
+    """Name of each complete case -> whether it has a scan."""
+    found = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return {p.stem: bool(read_json(p, DatasetError, _REMEDY)["channels"]) for p in found}
 
 
 def open_case(folder: Path, name: str) -> StoredCase:

@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from tqdm import tqdm
 
 from disanat.anatomy.atlas import atlas_tissues
+from disanat.anatomy.partial_volume import set_partial_volume_apart
 from disanat.anatomy.shares import implausible_share
 from disanat.errors import DatasetError, DisanatError, ImageError, ImplausibleError, PlanError
 from disanat.home import Home
@@ -27,6 +28,7 @@ from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.io.store import StoredCase, save_case
 from disanat.plans import Configuration, Plans, Triple
 from disanat.preprocessing.brain_search import find_brain
+from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
@@ -104,6 +106,8 @@ def preprocess_case(
     labels = _complete(labels, brain, scheme)
     if plans.prior == "encoder":
         _check_anatomy(labels, scheme, first)
+    inside = [intensity_scale(i[brain]).standardise(i, brain) for i in images]
+    labels = set_partial_volume_apart(labels, inside, configuration.spacing, scheme)
     if not found.stripped:
         labels = _label_outside(labels, images[0], brain)
     standard = [intensity_scale(i[brain]).standardise(i, labels > 0) for i in images]
@@ -254,11 +258,27 @@ def preprocess_dataset(
     ]
     for message in refused:
         log.warning("left out: %s", message)
+    _prepare_label_maps(raw, plans, configuration, folder)
     if len(cases) - len(refused) < 4:
         raise DatasetError(
             f"Only {len(cases) - len(refused)} of {len(cases)} cases of {home.raw / dataset} could "
             "be preprocessed: at least four healthy cases are needed "
             f"(first reason: {refused[0] if refused else 'too few cases'})"
+        )
+
+
+def _prepare_label_maps(
+    raw: RawDataset, plans: Plans, configuration: Configuration, folder: Path
+) -> None:
+    """Prepare the label maps without scans, where the plan's tissues are those they name."""
+    if not plans.label_maps:
+        return
+    scheme = scheme_by_names(plans.classes)
+    maps = raw.label_maps()
+    for name, path in tqdm(maps.items(), desc="preprocessing label maps", disable=None):
+        save_case(
+            folder,
+            preprocess_label_map(name, path, raw.map_mapping, configuration.spacing, scheme),
         )
 
 

@@ -16,23 +16,17 @@ from scipy import ndimage
 
 from disanat.plans import Augmentation
 from disanat.synthesis.fields import blur, smooth_field
-from disanat.synthesis.lesions import Compartment, Lesion
-from disanat.synthesis.signal import (
-    PulseSequence,
-    TissueProperties,
-    draw_sequence,
-    draw_tissues,
-    signal,
-    wetter,
-)
+from disanat.synthesis.lesions import Lesion
+from disanat.synthesis.recolour import recoloured
+from disanat.synthesis.signal import draw_sequence
+from disanat.synthesis.tables import EXTRACEREBRAL, Looks, free_table, physics_table
 from disanat.tissues import TissueClass, class_kinds
 
 __all__ = ["EXTRACEREBRAL", "CaseSample", "Contrast", "Look", "render"]
 
-EXTRACEREBRAL = 101
-"""Labels from here on are tissue outside the brain, numbered by intensity."""
-_EXTRA = 4
 _REAL_SHARE = 0.4
+_RECOLOURED_SHARE = 0.4
+"""Of the contrasts by signal equations: how many are shown on the case's own scan."""
 _FREE_SHARE = 0.22
 _MASK_MM = (-4.0, -2.0, 0.0, 0.0, 0.0, 2.0, 4.0, 8.0)
 """By about how much the mask is too large or too small."""
@@ -41,16 +35,18 @@ _THICK_SHARE, _THICK_MM = 0.25, (3.0, 8.0)
 Contrast = Literal[
     "any", "real", "free", "t1", "t2", "flair", "pd", "t1_spoiled", "t1_prepared"
 ]
-_Looks = tuple[np.ndarray, Callable[[Compartment], np.ndarray]]
-"""Intensity by label, and the same for tissue with a lesion's compartment in it."""
 
 
 @dataclass(frozen=True)
 class CaseSample:
-    """Voxels drawn from a whole training case: standardised intensities and their labels."""
+    """Voxels drawn from a whole training case: standardised intensities and their labels.
+
+    Of a label map without a scan `scanned` is False: it is only ever rendered.
+    """
 
     values: np.ndarray
     labels: np.ndarray
+    scanned: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,16 +113,21 @@ def render(
             contrasts.
     """
     brain = (labels > 0) & (labels < EXTRACEREBRAL)
-    if contrast == "real" or (contrast == "any" and rng.random() < _REAL_SHARE):
+    real_share = _REAL_SHARE if sample.scanned else 0.0
+    if contrast == "real" or (contrast == "any" and rng.random() < real_share):
         curve = _Curve(rng) if contrast == "any" and rng.random() < 0.8 else _unchanged
         clean, painted, whole = _from_real(curve, real, sample, lesion, scheme)
     else:
         if contrast == "free" or (contrast == "any" and rng.random() < _FREE_SHARE):
-            looks = _free_table(rng, scheme)
+            looks, base = free_table(rng, scheme), None
         else:
             weighting = None if contrast == "any" else contrast
-            looks = _physics_table(rng, scheme, draw_sequence(rng, weighting))
-        clean, painted, whole = _from_labels(rng, looks, labels, sample, lesion, scheme, spacing)
+            looks = physics_table(rng, scheme, draw_sequence(rng, weighting))
+            on_scan = sample.scanned and rng.random() < _RECOLOURED_SHARE
+            base = real if on_scan else None
+        clean, painted, whole = _by_table(
+            rng, looks, labels, base, sample, lesion, scheme, spacing
+        )
     field = smooth_field(rng, labels.shape, spacing, 70.0)
     image = painted * np.exp(rng.uniform(0, augmentation.bias) * field)
     if rng.random() < 0.3:
@@ -209,70 +210,34 @@ def _look_of_water(sample: CaseSample, scheme: Sequence[TissueClass]) -> float:
     return 2 * grey - csf if flair_like else csf
 
 
-def _from_labels(
+def _by_table(
     rng: np.random.Generator,
-    looks: _Looks,
+    looks: Looks,
     labels: np.ndarray,
+    base: np.ndarray | None,
     sample: CaseSample,
     lesion: Lesion | None,
     scheme: Sequence[TissueClass],
     spacing: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A table of intensities shown on the label map, or on the case's own scan as `base`."""
     table, wet = looks
     texture = 1 + rng.uniform(0, 0.05) * smooth_field(
         rng, labels.shape, spacing, rng.uniform(3, 14)
     )
-    sharpness = rng.uniform(0.3, 0.6) * min(spacing[1:])
-    clean = blur(table[labels] * texture, sharpness, spacing)
+    if base is None:
+        sharpness = rng.uniform(0.3, 0.6) * min(spacing[1:])
+        clean = blur(table[labels] * texture, sharpness, spacing)
+        scatter = rng.standard_normal(sample.labels.size) * 0.05 + 1
+        whole = table[sample.labels] * scatter
+    else:
+        known = sample.values, sample.labels
+        clean = recoloured(base, labels, *known, table, scheme) * texture
+        whole = recoloured(*known, *known, table, scheme)
     painted = clean
     if lesion is not None:
         span = float(table[1 : len(scheme) + 1].std())
         for part in lesion.compartments:
             look = wet(part)[labels] * texture + part.shift * span
             painted = painted + part.weight * (np.maximum(look, 0) - painted)
-    scatter = rng.standard_normal(sample.labels.size) * 0.05 + 1
-    return clean, painted, table[sample.labels] * scatter
-
-
-def _full_table(rng: np.random.Generator, inside: np.ndarray) -> np.ndarray:
-    """Intensity by label: air, the classes, and random tissue outside the brain."""
-    table = np.zeros(EXTRACEREBRAL + _EXTRA, np.float32)
-    table[1 : len(inside) + 1] = inside
-    table[EXTRACEREBRAL:] = rng.uniform(0, 1.4, _EXTRA) * inside.max()
-    table[0] = rng.uniform(0, 0.05) * inside.max()
-    return table
-
-
-def _physics_table(
-    rng: np.random.Generator, scheme: Sequence[TissueClass], sequence: PulseSequence
-) -> _Looks:
-    tissues = draw_tissues(rng, scheme)
-    table = _full_table(rng, signal(sequence, tissues))
-    # A lesion that reaches into the ventricles or sulci displaces the fluid: it is tissue there.
-    whites = class_kinds(scheme, "white")
-    fluid = [k - 1 for k in class_kinds(scheme, "csf")]
-    solid = TissueProperties(tissues.t1_ms.copy(), tissues.t2_ms.copy(), tissues.pd.copy())
-    for values in (solid.t1_ms, solid.t2_ms, solid.pd):
-        values[fluid] = values[whites[0] - 1]
-
-    def wet(part: Compartment) -> np.ndarray:
-        wetted = wetter(solid, part.water)
-        enhanced = TissueProperties(wetted.t1_ms * part.t1_factor, wetted.t2_ms, wetted.pd)
-        changed = table.copy()
-        changed[1 : len(scheme) + 1] = signal(sequence, enhanced)
-        return changed
-
-    return table, wet
-
-
-def _free_table(rng: np.random.Generator, scheme: Sequence[TissueClass]) -> _Looks:
-    by_kind = {kind: rng.uniform(0.05, 1) for kind in ("csf", "grey", "white")}
-    inside = np.array([by_kind[c.kind] * np.exp(rng.normal(0, 0.12)) for c in scheme], np.float32)
-    table = _full_table(rng, inside)
-
-    def wet(part: Compartment) -> np.ndarray:
-        fluid = by_kind["csf"]
-        changed = table + min(1.0, 1.4 * part.water) * (fluid - table)
-        return np.asarray(changed + (1 - part.t1_factor) * float(inside.max()))
-
-    return table, wet
+    return clean, painted, whole

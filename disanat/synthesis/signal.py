@@ -64,7 +64,7 @@ def draw_tissues(
 
 def draw_sequence(rng: np.random.Generator, weighting: Weighting | None = None) -> PulseSequence:
     """A plausible clinical or research sequence; of one weighting, or of any."""
-    kind = weighting or WEIGHTINGS[rng.choice(6, p=(0.12, 0.28, 0.28, 0.06, 0.1, 0.16))]
+    kind = weighting or WEIGHTINGS[rng.choice(6, p=(0.12, 0.26, 0.26, 0.1, 0.1, 0.16))]
     u = rng.uniform
     if kind == "t1":
         return PulseSequence(kind, u(400, 750), u(8, 20))

@@ -55,7 +55,10 @@ def _source(folder: Path, name: str, axis: int) -> _Source:
     where = np.argwhere(brain)
     rng = np.random.default_rng(len(where))
     chosen = rng.choice(np.flatnonzero(labels > 0), _SAMPLE_SIZE)
-    samples = tuple(CaseSample(c.ravel()[chosen], labels.ravel()[chosen]) for c in image)
+    scanned = bool(case.channels)
+    samples = tuple(
+        CaseSample(c.ravel()[chosen], labels.ravel()[chosen], scanned) for c in image
+    )
     low, high = int(where[:, 0].min()), int(where[:, 0].max()) + 1
     centre = tuple((where.min(0) + where.max(0) + 1) / 2)
     areas = np.sqrt(brain.sum((1, 2)))

@@ -12,7 +12,7 @@ import torch
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
-from disanat.io.store import stored_cases
+from disanat.io.store import stored_cases, stored_label_maps
 from disanat.methods.registry import get_method
 from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
@@ -79,6 +79,7 @@ def train(
     )
     cases = cases_folder(home, plans, chosen)
     split = split_cases(stored_cases(cases), fold)
+    split = replace(split, train=(*split.train, *stored_label_maps(cases)))
     folder = model_folder(home, plans, method, chosen.name, fold)
     folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:

@@ -36,6 +36,7 @@ from disanat.scoring.distribution import case_figures
 from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
 from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
 from disanat.scoring.residual import residual_score
+from disanat.tissues import whole_labels, whole_numbers
 
 __all__ = ["DisentangledAnatomy"]
 
@@ -124,11 +125,16 @@ class DisentangledAnatomy(Method):
         overlap = 2 * float((found & truth).sum()) / max(1.0, float(found.sum() + truth.sum()))
         return {
             "error": float(painting_loss(painted, batch["healthy"], brain)),
-            "dice_anatomy": _mean_dice(logits.argmax(1), batch["labels"], len(self.scheme)),
-            "dice_restored": _mean_dice(restored.argmax(1), batch["labels"], len(self.scheme)),
+            "dice_anatomy": self._dice(logits, batch["labels"]),
+            "dice_restored": self._dice(restored, batch["labels"]),
             "dice_lesion": overlap,
             "ap_lesion": _average_precision(lesion[inside], truth[inside]),
         }
+
+    def _dice(self, logits: Tensor, labels: Tensor) -> float:
+        """Mean over the classes that are there; partial-volume classes count for their wholes."""
+        whole = torch.from_numpy(whole_numbers(self.scheme).astype(np.int64)).to(labels.device)
+        return _mean_dice(whole[logits.argmax(1)], whole[labels], int(whole.max()))
 
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         outputs = [
@@ -179,7 +185,7 @@ class DisentangledAnatomy(Method):
         native_phi = resample(phi, shape)
         residual = residual_score(channel.native, native_phi, channel.native_brain)
         score = smooth_inside(ratio, channel.native_brain)
-        labels = resample(healthy.argmax(0).astype(np.uint8), shape, order=0)
+        labels = resample(whole_labels(healthy, self.scheme), shape, order=0)
         return ChannelResult(
             score=score,
             phi=np.where(channel.native_brain, native_phi, OUTSIDE),
@@ -227,7 +233,8 @@ class DisentangledAnatomy(Method):
     def _edge_labels(self, healthy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         onehot = np.eye(len(healthy), dtype=np.float32)[healthy.argmax(0)]
         rims = anatomy_edges(torch.from_numpy(onehot).movedim(-1, 0)[None], self.edge_width)[0]
-        labels = (rims[1:].amax(0).numpy() > 0) * healthy.argmax(0)
+        named = whole_numbers(self.scheme)[healthy.argmax(0)]
+        labels = (rims[1:].amax(0).numpy() > 0) * named
         return resample(labels.astype(np.uint8), shape, order=0)
 
     def _tensor(self, array: np.ndarray) -> Tensor:

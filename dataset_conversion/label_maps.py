@@ -1,0 +1,37 @@
+"""Label maps of further brains, without scans, into a dataset that is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dataset_conversion.common import find_files, place
+from disanat.errors import DatasetError
+from disanat.home import Home, read_json, write_json
+from disanat.io.cases import stem
+from disanat.io.dataset import read_dataset
+
+__all__ = ["add"]
+
+_NUMBERING = "freesurfer"
+
+
+def add(source: Path, home: Home, dataset_id: int, link: bool = False) -> Path:
+    """Put all label maps of a folder into `labelmapsTr` of a dataset; returns its folder.
+
+    They have FreeSurfer's numbering, as SynthSeg's have; numbers it does not know count as tissue
+    outside the brain.
+
+    Raises:
+        DatasetError: there is no such dataset, or no label map.
+    """
+    folder = home.raw / home.dataset_name(str(dataset_id))
+    maps = [p for p in find_files(source, "*", "label maps") if stem(p)]
+    if not maps:
+        raise DatasetError(f"{source} holds no label map: give the folder of label maps with -i.")
+    for path in maps:
+        place(path, folder / "labelmapsTr" / str(stem(path)), link)
+    declaration = folder / "dataset.json"
+    declared = read_json(declaration, DatasetError, "convert the dataset again")
+    write_json({**declared, "label_maps": {"numbering": _NUMBERING}}, declaration)
+    read_dataset(folder).label_maps()
+    return folder
