@@ -10,9 +10,13 @@ from disanat.tissues import (
     EIGHT_CLASSES,
     NUMBERINGS,
     THREE_CLASSES,
+    TWELVE_CLASSES,
     class_kinds,
     remap_labels,
     scheme_by_names,
+    whole_labels,
+    whole_numbers,
+    with_partial_volume,
 )
 
 
@@ -44,3 +48,21 @@ def test_schemes_kinds_and_unknown_names() -> None:
         scheme_by_names(["white", "grey"])
     with pytest.raises(DatasetError, match="fat in dataset.json are unknown: use csf"):
         remap_labels(np.zeros(2, int), {"fat": (1,)}, THREE_CLASSES)
+
+
+def test_partial_volume_classes_are_of_no_pure_kind() -> None:
+    for kind in ("csf", "grey", "white"):
+        assert class_kinds(TWELVE_CLASSES, kind) == class_kinds(EIGHT_CLASSES, kind)
+    assert scheme_by_names([c.name for c in TWELVE_CLASSES]) is TWELVE_CLASSES
+    assert with_partial_volume(EIGHT_CLASSES) is TWELVE_CLASSES
+    assert with_partial_volume(TWELVE_CLASSES) == TWELVE_CLASSES
+    assert with_partial_volume(THREE_CLASSES) == THREE_CLASSES
+
+
+def test_partial_volume_counts_for_what_it_is_part_of() -> None:
+    assert whole_numbers(TWELVE_CLASSES).tolist() == [*range(9), 3, 6, 3, 4]
+    assert whole_numbers(THREE_CLASSES).tolist() == [0, 1, 2, 3]
+    likely = np.zeros((13, 2), np.float32)
+    likely[[3, 9, 4], 0] = 0.3, 0.3, 0.4  # cortex and sulci together are likelier than white
+    likely[[4, 12, 3], 1] = 0.2, 0.35, 0.45
+    assert whole_labels(likely, TWELVE_CLASSES).tolist() == [3, 4]

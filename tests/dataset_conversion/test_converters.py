@@ -13,6 +13,7 @@ from dataset_conversion import brats2013, brats2021, isbi2015, ixi, lgg, mslesse
 from dataset_conversion.cli import main
 from disanat.errors import DatasetError
 from disanat.home import Home
+from disanat.io.dataset import read_dataset
 from disanat.io.images import read_labels, read_scan, same_grid
 
 SHAPE = (6, 8, 10)
@@ -134,6 +135,22 @@ def test_ixi_has_priors_and_training_scans(tmp_path: Path, home: Home) -> None:
     ]
     assert read_labels(made / "priorsTr" / "IXI013.nii.gz").array.max() == 82
     assert not (made / "labelsTs").exists()
+
+
+def test_label_maps_are_added_to_a_dataset(tmp_path: Path, home: Home) -> None:
+    tree_ixi(tmp_path / "source")
+    made = ixi.convert(tmp_path / "source", home)
+    for number in (1, 2):
+        labels(tmp_path / "maps" / f"seg_{number}.nii.gz", 41)
+    (tmp_path / "maps" / "readme.txt").write_text("label maps")
+    flags = ["label_maps", "-i", str(tmp_path / "maps"), "--home", str(home.root)]
+    for _ in range(2):
+        assert main(flags) == 0
+        raw = read_dataset(made)
+        assert list(raw.label_maps()) == ["seg_1", "seg_2"]
+        assert raw.map_mapping["white"] == (2, 41, 85, 25, 57)
+        assert raw.label_mapping["white"] == tuple(range(81, 96))
+    assert main([*flags, "-d", "77"]) == 2
 
 
 def test_link_does_not_copy(tmp_path: Path, home: Home) -> None:

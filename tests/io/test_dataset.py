@@ -65,6 +65,28 @@ def test_brain_masks_are_found_beside_the_scans(tmp_path: Path) -> None:
     assert raw.brain_mask_path("b") == raw.folder / "brainmasksTr" / "b.nrrd"
 
 
+def test_label_maps_without_scans_are_declared_and_found(tmp_path: Path) -> None:
+    declared = {"channel_names": {"0": "T1"}, "label_maps": {"numbering": "freesurfer"}}
+    folder = dataset(tmp_path, declared, "imagesTr/a_0000.nii.gz")
+    with pytest.raises(DatasetError, match=r"declares 'label_maps', but .*labelmapsTr does not"):
+        read_dataset(folder)
+    maps = folder / "labelmapsTr"
+    maps.mkdir()
+    with pytest.raises(DatasetError, match="holds no label map: put some there"):
+        read_dataset(folder).label_maps()
+    for name in ("m2.nii.gz", "m1.mha", "readme.txt"):
+        (maps / name).touch()
+    raw = read_dataset(folder)
+    assert raw.map_mapping == NUMBERINGS["freesurfer"] and raw.label_mapping == {}
+    assert raw.label_maps() == {"m1": maps / "m1.mha", "m2": maps / "m2.nii.gz"}
+    (maps / "a.nii").touch()
+    with pytest.raises(DatasetError, match=r"a.nii is called like a case of imagesTr"):
+        raw.label_maps()
+    (folder / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1"}}))
+    with pytest.raises(DatasetError, match=r'labelmapsTr holds label maps.*"label_maps"'):
+        read_dataset(folder)
+
+
 BAD: list[tuple[Any, str]] = [
     ("{", "cannot be read as JSON"),
     ([1], "not a JSON object"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from disanat.errors import DatasetError
-from disanat.io.store import StoredCase, open_case, save_case, stored_cases
+from disanat.io.store import StoredCase, open_case, save_case, stored_cases, stored_label_maps
 
 
 @pytest.fixture
@@ -44,6 +44,13 @@ def test_only_complete_cases_count(case: StoredCase, tmp_path: Path) -> None:
         stored_cases(tmp_path)
     with pytest.raises(DatasetError, match=r"c.1.json does not exist: preprocess"):
         open_case(tmp_path, "c.1")
+
+
+def test_label_maps_without_a_scan_are_no_cases(case: StoredCase, tmp_path: Path) -> None:
+    assert stored_label_maps(tmp_path) == []
+    save_case(tmp_path, case)
+    save_case(tmp_path, StoredCase("map", case.image[:1], case.labels, ()))
+    assert stored_cases(tmp_path) == ["c.1"] and stored_label_maps(tmp_path) == ["map"]
 
 
 def test_a_damaged_array_is_named(case: StoredCase, tmp_path: Path) -> None:

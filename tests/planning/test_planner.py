@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from disanat.errors import PlanError
 from disanat.plans import CaseFingerprint, Fingerprint, IntTriple, Plans, Triple, to_dict
-from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
+from disanat.tissues import NUMBERINGS, THREE_CLASSES, TWELVE_CLASSES
 from planning.explain import explain
 from planning.planner import Overrides, plan
 
@@ -122,7 +122,7 @@ def test_two_mm_brains_on_a_cpu() -> None:
     plans = make(fingerprint())
     made = plans.configuration()
     assert plans.recommended == made.name == "2d"
-    assert plans.classes == tuple(c.name for c in EIGHT_CLASSES) and plans.prior == "labels"
+    assert plans.classes == tuple(c.name for c in TWELVE_CLASSES) and plans.prior == "labels"
     assert (made.slice_axis, made.context_slices) == ("S", 2)
     assert made.patch_size == (104, 80)  # 92 and 72 voxels, 8% more, multiples of 8
     assert made.batch_size == 8 and made.learning_rate == 1.5e-3

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from disanat.errors import PlanError
 from disanat.plans import CaseFingerprint, Fingerprint
-from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TWELVE_CLASSES
 from planning.planner import Overrides, plan
 from planning.prior import PRIORS, Encoder, Prior, plan_tissues
 
 MAPPING = NUMBERINGS["dlmuse"]
 EIGHT = tuple(tissue.name for tissue in EIGHT_CLASSES)
+TWELVE = tuple(tissue.name for tissue in TWELVE_CLASSES)
 ENCODER = Encoder(EIGHT, "dal on Dataset005_IXI, 2026-11-24")
 
 
@@ -27,13 +30,13 @@ def fingerprint(labelled: bool) -> Fingerprint:
 @pytest.mark.parametrize(
     ("labelled", "encoder", "wanted", "prior", "classes"),
     [
-        (True, ENCODER, None, "labels", 8),
-        (False, ENCODER, None, "encoder", 8),
+        (True, ENCODER, None, "labels", 12),
+        (False, ENCODER, None, "encoder", 12),
         (False, None, None, "atlas", 3),
-        (True, ENCODER, "encoder", "encoder", 8),
+        (True, ENCODER, "encoder", "encoder", 12),
         (True, ENCODER, "atlas", "atlas", 3),
         (False, ENCODER, "atlas", "atlas", 3),
-        (True, None, "labels", "labels", 8),
+        (True, None, "labels", "labels", 12),
     ],
 )
 def test_the_best_that_is_there_unless_one_is_wanted(
@@ -52,6 +55,30 @@ def test_the_encoder_is_named_with_its_date() -> None:
     assert "(dal on Dataset005_IXI, 2026-11-24) names 8 tissues" in chosen.decision.reason
 
 
+def test_an_encoder_that_tells_partial_volume_apart_gives_the_same_plan() -> None:
+    finer = Encoder(TWELVE, ENCODER.described)
+    assert plan_tissues(fingerprint(False), {}, finer, None) == plan_tissues(
+        fingerprint(False), {}, ENCODER, None
+    )
+
+
+@pytest.mark.parametrize(("wanted", "used"), [(None, 7), ("encoder", 7), ("atlas", 0)])
+def test_label_maps_without_scans_need_the_tissues_they_name(
+    wanted: Prior | None, used: int
+) -> None:
+    maps = replace(fingerprint(True), label_maps=7, label_map_spacing=(1.0, 1.0, 1.0))
+    settings = Overrides(prior=wanted)
+    made = plan(
+        maps, MAPPING, device="cpu", memory_gb=16, encoder=ENCODER, overrides=settings
+    )
+    assert made.label_maps == used
+    decision = next(d for d in made.decisions if d.name == "label maps without scans")
+    assert decision.value == f"{used} of 7 used"
+    without = plan(fingerprint(True), MAPPING, device="cpu", memory_gb=16)
+    assert without.label_maps == 0
+    assert not any(d.name == "label maps without scans" for d in without.decisions)
+
+
 @pytest.mark.parametrize(("wanted", "words"), [("labels", "no label maps"), ("encoder", "without")])
 def test_what_is_not_there_is_refused(wanted: Prior, words: str) -> None:
     with pytest.raises(PlanError, match=f"--prior {wanted} is not possible: .*{words}.*leave out"):
@@ -61,7 +88,7 @@ def test_what_is_not_there_is_refused(wanted: Prior, words: str) -> None:
 def test_the_plan_keeps_it() -> None:
     given = fingerprint(False)
     usual = plan(given, {}, device="cpu", memory_gb=16, encoder=ENCODER)
-    assert (usual.prior, usual.classes, usual.label_mapping) == ("encoder", EIGHT, {})
+    assert (usual.prior, usual.classes, usual.label_mapping) == ("encoder", TWELVE, {})
     assert usual.overridden == ()
     atlas = Overrides(prior="atlas")
     own = plan(given, {}, device="cpu", memory_gb=16, encoder=ENCODER, overrides=atlas)
