@@ -84,7 +84,8 @@ def test_the_commands_render_them_and_set_none_aside(
     (raw / "dataset.json").write_text(json.dumps(declared))
     (raw / "labelmapsTr").mkdir()
     for number in (0, 3):
-        shutil.copy(raw / "priorsTr" / f"h{number}.nii.gz", raw / "labelmapsTr" / f"m{number}.nii.gz")
+        own = raw / "priorsTr" / f"h{number}.nii.gz"
+        shutil.copy(own, raw / "labelmapsTr" / f"m{number}.nii.gz")
     assert miniature.run("plan", "-d", "5", "--home", home, "-np", 0) == 0
     folder = home / "preprocessed" / miniature.dataset_name
     plans = load_json(folder / "plans.json", Plans)
