@@ -31,7 +31,7 @@ def block(noise: float = 0.05, bias: float = 0.0) -> tuple[np.ndarray, np.ndarra
     table = np.full(9, -4.0)
     for name, level in LEVELS.items():
         table[NUMBER[name]] = level
-    slope = bias * (np.arange(30) - 15) / 15
+    slope = bias * (np.arange(24)[:, None] - 12) / 12
     draw = np.random.default_rng(0).normal(0, noise, labels.shape)
     return labels, truth, (table[truth] + (truth > 0) * (draw + slope)).astype(np.float32)
 
