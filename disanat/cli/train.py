@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from disanat.ablations import MEANINGS, check_ablations
 from disanat.cli.common import add_home_argument, run_command
 from disanat.errors import PlanError
 from disanat.home import resolve_home
@@ -23,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         ),
         epilog="example: disanat_train -d 5 -f all",
     )
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
     parser.add_argument("-d", "--dataset", help="dataset: 5, 005 or Dataset005_IXI")
     parser.add_argument(
         "-c", "--configuration", help="configuration of the plan, such as 2d or 3d_fullres"
@@ -58,6 +60,14 @@ def build_parser() -> argparse.ArgumentParser:
         "one or two cores, where a renderer only takes the network's time; else half the cores, at "
         "most 4)",
     )
+    parser.add_argument(
+        "--ablate",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="train dal without some of its parts, into a folder of its own, to see what they are "
+        f"worth; {meanings}",
+    )
     add_home_argument(parser)
     return parser
 
@@ -80,6 +90,7 @@ def _run(args: argparse.Namespace) -> int:
         raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
     if workers < 0:
         raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
+    ablations = check_ablations(args.ablate)
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)
     settings = TrainingSettings(
@@ -91,7 +102,16 @@ def _run(args: argparse.Namespace) -> int:
     )
     folds = sorted(set(args.fold))
     members = [
-        train(home, dataset, args.method, args.configuration, fold, settings, args.plans_name)
+        train(
+            home,
+            dataset,
+            args.method,
+            args.configuration,
+            fold,
+            settings,
+            args.plans_name,
+            ablations,
+        )
         for fold in folds
     ]
     if len(members) > 1:

@@ -100,6 +100,7 @@ def render(
     spacing: Sequence[float],
     augmentation: Augmentation,
     contrast: Contrast = "any",
+    physics: bool = True,
 ) -> Look:
     """Render one look of a block.
 
@@ -115,13 +116,15 @@ def render(
         contrast: a weighting to be rendered by its signal equation, `free` for random intensities,
             `real` for the scan as it is, or `any`: at random among rendered, free and remapped real
             contrasts.
+        physics: with `any`, render by signal equations; else free contrasts take their place.
     """
     brain = (labels > 0) & (labels < EXTRACEREBRAL)
     if contrast == "real" or (contrast == "any" and rng.random() < _REAL_SHARE):
         curve = _Curve(rng) if contrast == "any" and rng.random() < 0.8 else _unchanged
         clean, painted, whole = _from_real(curve, real, sample, lesion, scheme)
     else:
-        if contrast == "free" or (contrast == "any" and rng.random() < _FREE_SHARE):
+        free = _FREE_SHARE if physics else 1.0
+        if contrast == "free" or (contrast == "any" and rng.random() < free):
             looks = _free_table(rng, scheme)
         else:
             weighting = None if contrast == "any" else contrast
