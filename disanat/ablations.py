@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Literal, get_args
 
 from disanat.errors import PlanError
 
-__all__ = ["ABLATIONS", "MEANINGS", "Ablation", "check_ablations", "folder_part", "is_ablated"]
+__all__ = [
+    "ABLATIONS",
+    "MEANINGS",
+    "PREDICTION_ONLY",
+    "Ablation",
+    "check_ablations",
+    "folder_part",
+    "is_ablated",
+]
 
 Ablation = Literal[
     "no_prior",
@@ -23,8 +32,10 @@ Ablation = Literal[
     "plain_residual",
     "no_intensity",
 ]
-"""What is taken away or put in another's place; the last three change prediction alone."""
+"""What is taken away, or what is put in its place."""
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
+PREDICTION_ONLY: tuple[Ablation, ...] = ("atlas_phi", "plain_residual", "no_intensity")
+"""Training is the same with these and without."""
 
 MEANINGS: dict[Ablation, str] = {
     "no_prior": "label maps do not teach the anatomy; the restoration is taught what the encoder "
@@ -38,7 +49,8 @@ MEANINGS: dict[Ablation, str] = {
     "free_contrasts": "random intensities in place of signal equations in training",
     "t1_only": "training sees the scans as they are: no rendered and no remapped contrasts",
     "atlas_phi": "at prediction, the PHI is the registered atlas, the score the residual alone",
-    "plain_residual": "at prediction, the score is the smoothed |scan - PHI| alone",
+    "plain_residual": "at prediction, the score is the smoothed absolute difference of scan and "
+    "PHI alone",
     "no_intensity": "at prediction, the score is how little the restored anatomy agrees with the "
     "one seen",
 }
@@ -50,9 +62,7 @@ _CONTRADICTIONS: tuple[frozenset[Ablation], ...] = (
     frozenset({"no_restoration", "full_anatomy"}),
     frozenset({"no_restoration", "no_anomaly_training"}),
     frozenset({"free_contrasts", "t1_only"}),
-    frozenset({"atlas_phi", "plain_residual"}),
-    frozenset({"atlas_phi", "no_intensity"}),
-    frozenset({"plain_residual", "no_intensity"}),
+    *(frozenset(pair) for pair in combinations(PREDICTION_ONLY, 2)),
 )
 
 
