@@ -27,8 +27,8 @@ shares of its further scores on healthy scans with synthetic lesions; nothing el
 AP and best Dice are those of the raw score, by volume, and their mean is given; in parentheses the
 mean difference to the full method of the same seed, volume by volume.
 
-**What this cannot say.** {minutes:g} min are little: the planned training is far longer, and a part that
-helps late may not show. Differences below the spread of seeds mean nothing. {seeds}"""
+**What this cannot say.** {minutes:g} min are little: the planned training is far longer, and a part
+that helps late may not show. Differences below the spread of seeds mean nothing. {seeds}"""
 ONE_SEED = "There is one seed, so\nthat spread is not known."
 SEVERAL = "There are {n}\nseeds; the range over those that a variant has is in brackets."
 
