@@ -19,6 +19,7 @@ __all__ = ["write_page"]
 Results = Mapping[str, Mapping[str, Any]]
 """By variant and by seed what was found."""
 
+_REAL = "AP, real"
 INTRO = """\
 Every variant of the method is trained for the same number of minutes on one thread (the wall
 clock of its steps; the learning rate falls to 0 at the end), on the same cases, and shown the same
@@ -33,33 +34,36 @@ ONE_SEED = "There is one seed, so\nthat spread is not known."
 SEVERAL = "There are {n}\nseeds; the range over those that a variant has is in brackets."
 
 
-def _means(results: Mapping[str, Any], measure: str) -> dict[str, float]:
-    """Mean over the volumes, by seed."""
-    values = {
-        seed: list(one["measures"].get(measure, {}).values()) for seed, one in results.items()
+def _values(one: Mapping[str, Any], measure: str, contrast: str | None) -> dict[str, float]:
+    """Values by volume; of one contrast of the real volumes, or of all volumes for None."""
+    values = one["measures"].get(measure, {})
+    return {
+        name: value
+        for name, value in values.items()
+        if contrast is None or name.split()[1] == contrast
     }
-    return {seed: float(np.mean(v)) for seed, v in values.items() if v}
 
 
 def _difference(
-    results: Mapping[str, Any], full: Mapping[str, Any], measure: str
+    results: Mapping[str, Any], full: Mapping[str, Any], measure: str, contrast: str | None
 ) -> float | None:
     """Mean difference to the full method over the seeds and volumes that both have."""
     differences = []
     for seed in results.keys() & full.keys():
-        ours, theirs = (one[seed]["measures"].get(measure, {}) for one in (results, full))
+        ours, theirs = (_values(one[seed], measure, contrast) for one in (results, full))
         differences += [ours[name] - theirs[name] for name in ours.keys() & theirs.keys()]
     return float(np.mean(differences)) if differences else None
 
 
-def _cell(name: str, results: Results, measure: str) -> str:
-    means = list(_means(results[name], measure).values())
+def _cell(name: str, results: Results, measure: str, contrast: str | None = None) -> str:
+    found = [list(_values(one, measure, contrast).values()) for one in results[name].values()]
+    means = [float(np.mean(values)) for values in found if values]
     if not means:
         return "n/a"
     cell = f"{np.mean(means):.3f}"
     if len(means) > 1:
         cell += f" [{min(means):.3f} to {max(means):.3f}]"
-    difference = _difference(results[name], results.get(FULL, {}), measure)
+    difference = _difference(results[name], results.get(FULL, {}), measure, contrast)
     if name != FULL and difference is not None:
         cell += f" ({difference:+.3f})"
     return cell
@@ -80,12 +84,24 @@ def _row(name: str, results: Results) -> dict[str, str]:
     }
 
 
+def _contrast_rows(names: Sequence[str], results: Results) -> list[dict[str, str]]:
+    """AP on real lesions, a column a contrast; no rows without real volumes."""
+    entries = [one for name in names for one in results[name].values()]
+    contrasts = sorted({v.split()[1] for one in entries for v in one["measures"][_REAL]})
+    if not contrasts:
+        return []
+    return [
+        {"variant": name, **{c: _cell(name, results, _REAL, c) for c in contrasts}}
+        for name in names
+    ]
+
+
 def _facts(
     header: Mapping[str, Any], results: Results, names: Sequence[str], missing: Sequence[str]
 ) -> list[str]:
     entries = [one for name in names for one in results[name].values()]
     commits = sorted({str(one["commit"]) for one in entries})
-    volumes = sorted({v for one in entries for v in one["measures"]["AP, real"]})
+    volumes = sorted({v for one in entries for v in one["measures"][_REAL]})
     lines = [
         f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit of the results: "
         f"{', '.join(commits)}",
@@ -123,6 +139,7 @@ def write_page(
     ]
     most = max(len(results[name]) for name in names)
     seeds = SEVERAL.format(n=most) if most > 1 else ONE_SEED
+    rows = _contrast_rows(names, results)
     meanings = [{"variant": v.name, "what is changed": v.meaning} for v in variants]
     page = "\n".join(
         [
@@ -136,6 +153,7 @@ def write_page(
             "",
             markdown_table([_row(name, results) for name in names]),
             "",
+            *(["AP on real lesions by contrast:", "", markdown_table(rows), ""] if rows else []),
             "More on each in [documentation/ablations.md](../documentation/ablations.md).",
             "",
             markdown_table(meanings),

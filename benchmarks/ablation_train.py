@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from disanat.training.splits import Split, split_cases
 from disanat.training.train import PLANS, cases_folder
 
 __all__ = ["FULL", "Trained", "Variant", "common_split", "trained", "variants"]
+
+log = logging.getLogger(__name__)
 
 FULL = "full"
 _NO_NEIGHBOURS = "no_neighbours"
@@ -97,7 +100,7 @@ def variants(home: Home, dataset: str) -> list[Variant]:
         ),
         Variant(_NO_NEIGHBOURS, "2d without neighbouring slices", plans, single, cases),
     ]
-    found = next(_plans_in_3d(home, dataset), None)
+    found = next(_plans_in_3d(home, dataset, plans), None)
     if found is not None:
         deep = found.configurations[_3D]
         cases = cases_folder(home, found, deep)
@@ -105,14 +108,18 @@ def variants(home: Home, dataset: str) -> list[Variant]:
     return made
 
 
-def _plans_in_3d(home: Home, dataset: str) -> Iterator[Plans]:
-    """The dataset's plans that have a 3D configuration with its cases."""
+def _plans_in_3d(home: Home, dataset: str, flat: Plans) -> Iterator[Plans]:
+    """The dataset's plans with the same tissue classes and a 3D configuration with its cases."""
     folder = home.plans_folder(dataset)
     for source in (folder / PLANS, *sorted(folder.glob(f"plans_*/{PLANS}"))):
         plans = _fitting(load_json(source, Plans))
         deep = plans.configurations.get(_3D)
-        if deep is not None and cases_folder(home, plans, deep).is_dir():
+        if deep is None or not cases_folder(home, plans, deep).is_dir():
+            continue
+        if plans.classes == flat.classes:
             yield plans
+        else:
+            log.warning("%s is left out: its tissue classes are others than in 2d.", source)
 
 
 def _fitting(plans: Plans) -> Plans:

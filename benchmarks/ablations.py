@@ -78,7 +78,7 @@ class Study:
         if str(seed) in self.results.get(variant.name, {}):
             log.info("%s, seed %d: already measured.", variant.name, seed)
             return
-        log.info("%s, seed %d: training.", variant.name, seed)
+        log.info("%s, seed %d: training as %s.", variant.name, seed, variant.trains_as)
         state = commit([str(PAGE)])
         made = self.trained(variant, seed)
         began = time.monotonic()
