@@ -204,14 +204,14 @@ def _volume(
     if not kept.exists():
         _prepare(variant, case, channel, labels, kept)
     with np.load(kept) as data:
-        native_spacing = tuple(float(s) for s in data["native_spacing"])
+        first, second, third = (float(s) for s in data["native_spacing"])
         prepared = PreparedChannel(
             data["image"],
             data["brain"],
             spacing,
             data["native"],
             data["native_brain"],
-            native_spacing,
+            (first, second, third),
         )
         return RealVolume(name, prepared, data["truth"], int(data["lost"]))
 

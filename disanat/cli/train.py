@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 from collections.abc import Sequence
 
 from disanat.ablations import MEANINGS, check_ablations
@@ -18,13 +19,13 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
         prog="disanat_train",
-        description=(
+        description=textwrap.fill(
             "Train on the healthy scans of a planned dataset. With nothing given: the most "
             "recently planned dataset, its recommended configuration, fold 0, method dal."
         ),
-        epilog="example: disanat_train -d 5 -f all",
+        epilog=f"names for --ablate:\n{_meanings()}\n\nexample: disanat_train -d 5 -f all",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
     parser.add_argument("-d", "--dataset", help="dataset: 5, 005 or Dataset005_IXI")
     parser.add_argument(
         "-c", "--configuration", help="configuration of the plan, such as 2d or 3d_fullres"
@@ -66,10 +67,25 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="train dal without some of its parts, into a folder of its own, to see what they are "
-        f"worth; {meanings}",
+        "worth; the names are listed below",
     )
     add_home_argument(parser)
     return parser
+
+
+def _meanings() -> str:
+    """A paragraph for each ablation, its meaning beside its name."""
+    beside = 2 + max(map(len, MEANINGS)) + 2
+    return "\n".join(
+        textwrap.fill(
+            meaning,
+            79,
+            initial_indent=f"  {name}".ljust(beside),
+            subsequent_indent=" " * beside,
+            break_on_hyphens=False,
+        )
+        for name, meaning in MEANINGS.items()
+    )
 
 
 def _default_workers() -> int:
