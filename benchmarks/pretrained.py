@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from disanat.ablations import is_ablated
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import read_json, write_json
 from disanat.inference.bundled import bundled_folder
@@ -46,7 +47,8 @@ def trained_folder(fold: str) -> Path:
     Raises:
         DatasetError: there is none.
     """
-    found = sorted((ROOT / HOME / "results").glob(f"*/dal__*/fold_{fold}/{DESCRIPTION}"))
+    there = (ROOT / HOME / "results").glob(f"*/dal__*/fold_{fold}/{DESCRIPTION}")
+    found = sorted(path for path in there if not is_ablated(path.parent.parent.name))
     if not found:
         raise DatasetError(f"{HOME} holds no finished model of fold {fold}: run --from train.")
     return found[-1].parent

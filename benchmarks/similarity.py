@@ -6,25 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
-from skimage.exposure import match_histograms
 from skimage.metrics import structural_similarity
 
-from disanat.anatomy.atlas_registration import (
-    align,
-    centred_image,
-    coarse,
-    moments_transform,
-    warp,
-)
-from disanat.anatomy.template import load_atlas
+from disanat.anatomy.registered import Stripped, atlas_picture, registered_picture
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.intensity import fit_imaging
 from held_out import HeldOut, Judged
 
 __all__ = ["WAYS", "Likeness", "likeness", "similarities"]
 
-_FIT_MM = 3.0
 PHI, SUBJECT, ATLAS, BOUND = (
     "PHI",
     "another subject, affine",
@@ -60,11 +50,10 @@ def similarities(judged: Judged, number: int, phi: np.ndarray) -> dict[str, Like
     """A case's PHI, another subject, the atlas and the decoder's bound against the scan."""
     case = judged.cases[number]
     other = judged.cases[(number + 1) % len(judged.cases)]
-    atlas = load_atlas()
     pictures: dict[str, Callable[[], np.ndarray]] = {
         PHI: lambda: phi,
-        SUBJECT: lambda: _registered(other.image - OUTSIDE, other.brain, other.spacing, case),
-        ATLAS: lambda: _registered(np.array(atlas.t1), atlas.brain > 0, atlas.spacing, case),
+        SUBJECT: lambda: registered_picture(_stripped(other), _stripped(case)) + OUTSIDE,
+        ATLAS: lambda: atlas_picture(_stripped(case)) + OUTSIDE,
         BOUND: lambda: _bound(judged, case),
     }
     if len(judged.cases) == 1:
@@ -72,21 +61,8 @@ def similarities(judged: Judged, number: int, phi: np.ndarray) -> dict[str, Like
     return {way: likeness(make(), case.image, case.brain) for way, make in pictures.items()}
 
 
-def _registered(
-    array: np.ndarray, brain: np.ndarray, spacing: tuple[float, float, float], case: HeldOut
-) -> np.ndarray:
-    """A stripped brain (0 outside) brought onto a case affinely, with the case's histogram."""
-    grid = centred_image((case.image - OUTSIDE).astype(np.float32), case.spacing)
-    mask = centred_image(case.brain, case.spacing)
-    small, small_mask = coarse(grid, _FIT_MM), coarse(mask, _FIT_MM, sitk.sitkNearestNeighbor)
-    moving = centred_image(array.astype(np.float32), spacing)
-    initial = moments_transform(sitk.GetArrayFromImage(small_mask) > 0, small, brain, moving)
-    region = sitk.BinaryDilate(small_mask, [2, 2, 2])
-    transform, _ = align(small, region, coarse(moving, _FIT_MM), initial, shrink=(2, 1))
-    warped = warp(moving, grid, transform, sitk.sitkLinear)
-    picture = np.full(case.image.shape, OUTSIDE, np.float32)
-    picture[case.brain] = match_histograms(warped[case.brain], case.image[case.brain])
-    return picture
+def _stripped(case: HeldOut) -> Stripped:
+    return Stripped(case.image - OUTSIDE, case.brain, case.spacing)
 
 
 def _bound(judged: Judged, case: HeldOut) -> np.ndarray:

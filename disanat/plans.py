@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 import cattrs
 from cattrs.strategies import configure_union_passthrough
 
+from disanat.ablations import Ablation
 from disanat.errors import DisanatError, PlanError
 from disanat.home import read_json, write_json
 
@@ -178,6 +179,8 @@ class Configuration:
     learning_rate: float
     estimated_memory_gb: float
     augmentation: Augmentation = Augmentation()
+    ablations: tuple[Ablation, ...] = ()
+    """Parts that the method goes without, to see what each is worth; none in any plan."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 from collections.abc import Sequence
 
+from disanat.ablations import MEANINGS, check_ablations
 from disanat.cli.common import add_home_argument, run_command
 from disanat.errors import PlanError
 from disanat.home import resolve_home
@@ -17,11 +19,12 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
         prog="disanat_train",
-        description=(
+        description=textwrap.fill(
             "Train on the healthy scans of a planned dataset. With nothing given: the most "
             "recently planned dataset, its recommended configuration, fold 0, method dal."
         ),
-        epilog="example: disanat_train -d 5 -f all",
+        epilog=f"names for --ablate:\n{_meanings()}\n\nexample: disanat_train -d 5 -f all",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-d", "--dataset", help="dataset: 5, 005 or Dataset005_IXI")
     parser.add_argument(
@@ -58,8 +61,31 @@ def build_parser() -> argparse.ArgumentParser:
         "one or two cores, where a renderer only takes the network's time; else half the cores, at "
         "most 4)",
     )
+    parser.add_argument(
+        "--ablate",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="train dal without some of its parts, into a folder of its own, to see what they are "
+        "worth; the names are listed below",
+    )
     add_home_argument(parser)
     return parser
+
+
+def _meanings() -> str:
+    """A paragraph for each ablation, its meaning beside its name."""
+    beside = 2 + max(map(len, MEANINGS)) + 2
+    return "\n".join(
+        textwrap.fill(
+            meaning,
+            79,
+            initial_indent=f"  {name}".ljust(beside),
+            subsequent_indent=" " * beside,
+            break_on_hyphens=False,
+        )
+        for name, meaning in MEANINGS.items()
+    )
 
 
 def _default_workers() -> int:
@@ -80,6 +106,7 @@ def _run(args: argparse.Namespace) -> int:
         raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
     if workers < 0:
         raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
+    ablations = check_ablations(args.ablate)
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)
     settings = TrainingSettings(
@@ -91,7 +118,16 @@ def _run(args: argparse.Namespace) -> int:
     )
     folds = sorted(set(args.fold))
     members = [
-        train(home, dataset, args.method, args.configuration, fold, settings, args.plans_name)
+        train(
+            home,
+            dataset,
+            args.method,
+            args.configuration,
+            fold,
+            settings,
+            args.plans_name,
+            ablations,
+        )
         for fold in folds
     ]
     if len(members) > 1:

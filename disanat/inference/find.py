@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from disanat.ablations import is_ablated
 from disanat.errors import ModelError
 from disanat.home import Home
 from disanat.inference.bundled import NAME, bundled_model
@@ -34,7 +35,8 @@ def find_model(
     Returns:
         The folder of the training that finished last among those that fit. With nothing named and
         nothing trained it is the shipped model's. With no model named, a baseline without training
-        is taken only where there is nothing else.
+        is taken only where there is nothing else. A training without some part of the method
+        (`disanat_train --ablate`) is taken only by its folder.
 
     Raises:
         ModelError: none fits; the message lists what there is.
@@ -51,7 +53,8 @@ def find_model(
         )
     training = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}"
     patterns = [f"{training}/{last}" for last in _last_parts(fold)]
-    found = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
+    matching = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
+    found = [folder for folder in matching if not is_ablated(folder.parent.name)]
     trained = [p for p in found if p.parent.name.split("__")[0] not in untrained_methods()]
     if model is None and trained:
         found = trained

@@ -12,6 +12,7 @@ import torch
 from cattrs import BaseValidationError
 from torch import nn
 
+from disanat.ablations import folder_part
 from disanat.errors import ModelError
 from disanat.home import Home, read_json, write_json
 from disanat.methods.ensemble import Ensemble
@@ -51,9 +52,17 @@ class Model:
     folder: Path
 
 
-def model_folder(home: Home, plans: Plans, method: str, configuration: str, fold: str) -> Path:
-    """Where a training puts its model."""
+def model_folder(
+    home: Home,
+    plans: Plans,
+    method: str,
+    configuration: str,
+    fold: str,
+    ablations: Sequence[str] = (),
+) -> Path:
+    """Where a training puts its model; one without some parts of the method has its own place."""
     parts = [method, plans.name, configuration] if plans.name else [method, configuration]
+    parts += [folder_part(ablations)] if ablations else []
     return home.results / plans.dataset / "__".join(parts) / f"fold_{fold}"
 
 

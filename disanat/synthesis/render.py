@@ -96,6 +96,7 @@ def render(
     spacing: Sequence[float],
     augmentation: Augmentation,
     contrast: Contrast = "any",
+    physics: bool = True,
 ) -> Look:
     """Render one look of a block.
 
@@ -111,6 +112,7 @@ def render(
         contrast: a weighting to be rendered by its signal equation, `free` for random intensities,
             `real` for the scan as it is, or `any`: at random among rendered, free and remapped real
             contrasts.
+        physics: with `any`, render by signal equations; else free contrasts take their place.
     """
     brain = (labels > 0) & (labels < EXTRACEREBRAL)
     real_share = _REAL_SHARE if sample.scanned else 0.0
@@ -118,7 +120,8 @@ def render(
         curve = _Curve(rng) if contrast == "any" and rng.random() < 0.8 else _unchanged
         clean, painted, whole = _from_real(curve, real, sample, lesion, scheme)
     else:
-        if contrast == "free" or (contrast == "any" and rng.random() < _FREE_SHARE):
+        free = _FREE_SHARE if physics else 1.0
+        if contrast == "free" or (contrast == "any" and rng.random() < free):
             looks, base = free_table(rng, scheme), None
         else:
             weighting = None if contrast == "any" else contrast

@@ -25,7 +25,7 @@ from disanat.io.store import StoredCase, open_case
 from disanat.plans import AXES, Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.lesions import draw_lesion
-from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, render
+from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, Look, render
 from disanat.tissues import TissueClass, class_kinds, scheme_by_names
 
 __all__ = ["BlockLoader", "RenderTransform", "batches", "to_tensors"]
@@ -144,6 +144,8 @@ class RenderTransform(AbstractTransform):
         self.spacing = (configuration.spacing[axis], *others)
         self.preferred = class_kinds(scheme, "white")
         self.augmentation = configuration.augmentation
+        self.contrast: Contrast = "real" if "t1_only" in configuration.ablations else "any"
+        self.physics = "free_contrasts" not in configuration.ablations
 
     def __call__(self, **batch: Any) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(np.random.randint(2**31))
@@ -168,7 +170,16 @@ class RenderTransform(AbstractTransform):
         mask = np.zeros(labels.shape, bool) if lesion is None else lesion.mask
         looks = [
             render(
-                rng, labels, real, sample, lesion, self.scheme, self.spacing, self.augmentation
+                rng,
+                labels,
+                real,
+                sample,
+                lesion,
+                self.scheme,
+                self.spacing,
+                self.augmentation,
+                self.contrast,
+                self.physics,
             )
             for _ in range(2)
         ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from disanat.ablations import check_ablations
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
@@ -42,6 +44,7 @@ def train(
     fold: str = "0",
     settings: TrainingSettings | None = None,
     plans_name: str = "",
+    ablations: Sequence[str] = (),
 ) -> Path:
     """Train one method on one fold of a planned dataset, calibrate it, and save the model.
 
@@ -53,25 +56,31 @@ def train(
         fold: `0` to `4`, or `all`.
         settings: device, epochs, seed, workers, resume.
         plans_name: of the plan, where the dataset has several.
+        ablations: parts that the method is to go without, names of `disanat.ablations`.
 
     Returns:
         The model's folder.
 
     Raises:
-        DisanatError: there is no plan, no such configuration, method or fold, or too few cases.
+        DisanatError: there is no plan, no such configuration, method or fold, or too few cases,
+            or the ablations are unknown, contradict each other or are not the method's.
     """
     settings = settings or TrainingSettings(device=default_device())
     if fold != "all" and fold not in map(str, range(FOLDS)):
         raise PlanError(f"There is no fold '{fold}': use 0 to {FOLDS - 1}, or all.")
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise PlanError("No CUDA device is to be found here: train with --device cpu.")
+    left_out = check_ablations(ablations)
+    if left_out and method != "dal":
+        raise PlanError(f"Method {method} has no parts to leave out: use --ablate with -m dal.")
     name = dataset or latest_plan(home)
     kind = get_method(method)
     plans = _fitting(load_json(home.plans_folder(name, plans_name) / PLANS, Plans), settings.device)
-    chosen = plans.configuration(configuration)
+    chosen = replace(plans.configuration(configuration), ablations=left_out)
     log.info(
-        "Training %s on %s, configuration %s, fold %s, device %s.",
+        "Training %s%s on %s, configuration %s, fold %s, device %s.",
         method,
+        f" ({', '.join(left_out)})" if left_out else "",
         name,
         chosen.name,
         fold,
@@ -80,7 +89,7 @@ def train(
     cases = cases_folder(home, plans, chosen)
     split = split_cases(stored_cases(cases), fold)
     split = replace(split, train=(*split.train, *stored_label_maps(cases)))
-    folder = model_folder(home, plans, method, chosen.name, fold)
+    folder = model_folder(home, plans, method, chosen.name, fold, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:
         for stale in (DESCRIPTION, "training_log.txt"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from disanat.ablations import MEANINGS
 from disanat.cli import predict, train
 
 
 @pytest.mark.parametrize(
     ("module", "flags"),
     [
-        (train, "-d -c -f -m --resume --epochs --device --seed -np --home"),
+        (train, "-d -c -f -m --resume --epochs --device --seed -np --ablate --home"),
         (predict, "-i -o -m -d -c -f --save --use_channels --brain_masks --device --home"),
     ],
 )
@@ -22,6 +23,13 @@ def test_help_names_every_flag(
     assert left.value.code == 0
     shown = capsys.readouterr().out.replace(",", " ").split()
     assert set(flags.split()) <= set(shown)
+
+
+def test_help_says_what_each_ablation_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(f"{name} {meaning}" in shown for name, meaning in MEANINGS.items())
 
 
 @pytest.mark.parametrize(

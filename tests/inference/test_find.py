@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -99,3 +100,20 @@ def test_without_it_the_name_is_refused_and_the_old_error_stays(home: Home) -> N
     assert "pretrained" not in str(caught.value)
     with pytest.raises(ModelError, match="one of dal, threshold.*pretrained"):
         find_model(home, "vae")
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"dataset": NAME}, {"model": "dal"}, {"fold": "0"}])
+def test_a_training_without_some_part_is_taken_only_by_its_folder(
+    home: Home, trained_home: Path, narrowed: dict[str, str]
+) -> None:
+    trained(home, trained_home, "dal")
+    ablated = home.results / NAME / "dal__2d__no_prior+soft"
+    shutil.copytree(home.results / NAME / "dal__2d", ablated)
+    described = ablated / "fold_0" / "model.json"
+    data = json.loads(described.read_text())
+    described.write_text(json.dumps(data | {"finished": "9999-01-01"}))
+    assert find_model(home, **narrowed).parent.name == "dal__2d"
+    assert find_model(home, str(ablated)).parent == ablated
+    shutil.rmtree(home.results / NAME / "dal__2d")
+    with pytest.raises(ModelError, match="No finished model fits"):
+        find_model(home, **narrowed)

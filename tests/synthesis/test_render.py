@@ -89,6 +89,21 @@ def test_free_contrasts_put_the_tissues_in_any_order(brain: Any) -> None:
     assert len(orders) >= 5
 
 
+def test_without_physics_any_contrast_is_free_or_the_real_scan(
+    brain: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("rendered by a signal equation")
+
+    monkeypatch.setattr("disanat.synthesis.render._physics_table", refuse)
+    looks = [look(brain, seed, physics=False) for seed in range(12)]
+    assert all(np.isfinite(made.image).all() for made in looks)
+    assert len({tuple(np.argsort(made.theta)) for made in looks}) >= 3
+    with pytest.raises(AssertionError, match="signal equation"):
+        for seed in range(12):
+            look(brain, seed)
+
+
 @pytest.mark.parametrize("contrast", ["real", "t1", "t2", "flair"])
 def test_without_a_lesion_only_bias_noise_and_blur_part_image_and_healthy(
     brain: Any, contrast: str

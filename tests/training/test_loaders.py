@@ -73,3 +73,26 @@ def test_a_slice_bears_its_own_labels(folder: Path, plans: Plans) -> None:
     assert shown.sum() / (batch["labels"] > 0).sum() > 0.85
     assert (middle[batch["labels"] == 0] > -4).mean() < 0.15
     np.testing.assert_array_equal(batch["healthy"][:, 0][batch["labels"] == 0], -4)
+
+
+def test_t1_only_shows_the_scans_as_they_are(folder: Path, plans: Plans) -> None:
+    apart = {}
+    for names in ((), ("t1_only",)):
+        configuration = replace(plans.configuration("2d"), ablations=names)
+        batch = draw(folder, plans, configuration)
+        apart[names] = np.abs(batch["theta"][::2] - batch["theta"][1::2]).max()
+    assert apart[("t1_only",)] < 0.5 < apart[()]
+
+
+def test_free_contrasts_leave_the_signal_equations_out(
+    folder: Path, plans: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    free = "disanat.synthesis.render._free_table"
+    monkeypatch.setattr("disanat.synthesis.render._physics_table", lambda *_: drawn.append(1))
+    draw(folder, plans, replace(plans.configuration("2d"), ablations=("free_contrasts",)))
+    assert not drawn
+    monkeypatch.setattr(free, lambda *_: drawn.append(1))
+    with pytest.raises(TypeError):
+        draw(folder, plans, plans.configuration("2d"))
+    assert drawn

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from disanat.inference.model import load_model
 from disanat.io.images import read_labels, read_scan
 from disanat.plans import Plans, load_json, save_json
 
@@ -98,3 +99,38 @@ def test_a_device_without_bfloat16_takes_float32_and_says_so(
     model = json.loads((folder / "model.json").read_text())
     assert model["plans"]["number_format"] == native
     assert ("has no instructions for" in caplog.text) == (native == "float32")
+
+
+def test_an_ablated_training_has_a_folder_of_its_own_and_says_what_it_lacks(
+    miniature: Any, planned_home: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    miniature.shrink(home, 2)
+    flags = ("-d", "5", "-np", 0, "--epochs", 1, "--home", home, "--device", "cpu")
+    assert miniature.run("train", *flags, "--ablate", "soft", "no_prior") == 0
+    results = home / "results" / "Dataset005_Mini"
+    assert [folder.name for folder in results.iterdir()] == ["dal__2d__no_prior+soft"]
+    model = load_model(results / "dal__2d__no_prior+soft" / "fold_0")
+    assert model.configuration.ablations == ("no_prior", "soft")
+    assert model.method.configuration.ablations == ("no_prior", "soft")
+    assert not model.plans.configuration().ablations
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--ablate", "sharp"), "There is no ablation 'sharp'"),
+        (("--ablate", "soft", "gumbel"), "soft and gumbel contradict each other"),
+        (("-m", "threshold", "--ablate", "soft"), "Method threshold has no parts to leave out"),
+    ],
+)
+def test_wrong_ablations_are_one_sentence(
+    miniature: Any,
+    planned_home: Path,
+    words: tuple[str, ...],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert miniature.run("train", "-d", "5", "--home", planned_home, *words) == 2
+    assert said in capsys.readouterr().err

@@ -17,8 +17,8 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from disanat.anatomy.edges import anatomy_edges
+from disanat.methods.dal.ablation import Steps
 from disanat.methods.dal.losses import (
-    anatomy_loss,
     lesion_loss,
     painting_loss,
     pair_disagreement,
@@ -26,7 +26,6 @@ from disanat.methods.dal.losses import (
 )
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
-from disanat.networks.onehot import straight_through_onehot
 from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
 from disanat.plans import Configuration, Plans
@@ -41,6 +40,7 @@ from disanat.tissues import whole_labels, whole_numbers
 __all__ = ["DisentangledAnatomy"]
 
 _CHAIN_GRADIENT = 0.1
+_LEAST = 1e-8
 
 
 class DisentangledAnatomy(Method):
@@ -61,38 +61,48 @@ class DisentangledAnatomy(Method):
         self.number_format = plans.number_format
         finest = min(configuration.spacing)
         self.edge_width = max(1, round(configuration.edge_mm / (2 * finest)))
+        self.steps = Steps(configuration.ablations, self.edge_width)
 
     def networks(self) -> nn.ModuleDict:
-        return nn.ModuleDict(
-            {
-                "encoder": self.encoder,
-                "restorer": self.restorer,
-                "decoder": self.decoder,
-                "comparator": self.comparator,
-            }
-        )
+        networks = {
+            "encoder": self.encoder,
+            "restorer": self.restorer,
+            "decoder": self.decoder,
+            "comparator": self.comparator,
+        }
+        if not self.steps.restores:
+            del networks["restorer"]
+        return nn.ModuleDict(networks)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         output = self._run(self.encoder, batch["image"])
         logits, hint = output[:, :-1], output[:, -1]
-        anatomy = straight_through_onehot(logits)
-        # The restorer learns from the encoder's errors more than it shapes the encoder.
-        anatomy = torch.lerp(anatomy.detach(), anatomy, _CHAIN_GRADIENT)
-        restored = self._run(self.restorer, anatomy_edges(anatomy, self.edge_width))
+        restored = self.steps.teaching(self._rebuild(logits, drawn=True), batch["lesion"])
         # The anatomy of one contrast is painted with the imaging code of the other.
         crossed = swap_pairs(restored.softmax(1))
-        painted = self._run(self.decoder, crossed, batch["theta"], OUTSIDE)
+        painted = self._painted(crossed, batch)
         lesion = self._compare(batch, logits, restored)
         inside = batch["labels"] > 0
         brain = inside[:, None].to(painted.dtype)
         return {
-            "anatomy": anatomy_loss(logits, batch["labels"]),
+            **self.steps.anatomy_losses(logits, restored, batch),
             "consistency": pair_disagreement(logits),
             "hint": 0.5 * lesion_loss(hint, batch["lesion"], inside),
-            "restoration": 0.5 * anatomy_loss(restored, batch["labels"]),
             "painting": 0.5 * painting_loss(painted, batch["healthy"], brain),
             "lesion": lesion_loss(lesion, batch["lesion"], inside),
         }
+
+    def _rebuild(self, logits: Tensor, drawn: bool = False) -> Tensor:
+        """Logits of the restored anatomy from those of the one seen."""
+        anatomy = self.steps.discrete(logits, drawn) if self.steps.restores else logits
+        # The restorer learns from the encoder's errors more than it shapes the encoder.
+        anatomy = torch.lerp(anatomy.detach(), anatomy, _CHAIN_GRADIENT)
+        if not self.steps.restores:
+            return anatomy
+        return self._run(self.restorer, self.steps.shown(anatomy))
+
+    def _painted(self, anatomy: Tensor, batch: Batch) -> Tensor:
+        return self._run(self.decoder, anatomy, self.steps.code(batch["theta"]), OUTSIDE)
 
     def _compare(self, batch: Batch, logits: Tensor, restored: Tensor) -> Tensor:
         """Lesion logits (batch, ...) from the scan beside its own painted healthy self.
@@ -101,7 +111,7 @@ class DisentangledAnatomy(Method):
         """
         with torch.no_grad():
             healthy = restored.softmax(1)
-            painted = self._run(self.decoder, healthy, batch["theta"], OUTSIDE)
+            painted = self._painted(healthy, batch)
             seen = torch.cat([batch["image"], painted, logits.softmax(1), healthy], 1)
         return self._run(self.comparator, seen)[:, 0]
 
@@ -114,9 +124,8 @@ class DisentangledAnatomy(Method):
 
     def validate(self, batch: Batch) -> dict[str, float]:
         logits = self._run(self.encoder, batch["image"])[:, :-1]
-        edges = anatomy_edges(straight_through_onehot(logits), self.edge_width)
-        restored = self._run(self.restorer, edges)
-        painted = self._run(self.decoder, restored.softmax(1), batch["theta"], OUTSIDE)
+        restored = self._rebuild(logits)
+        painted = self._painted(restored.softmax(1), batch)
         inside = batch["labels"] > 0
         brain = inside[:, None].to(painted.dtype)
         lesion = self._compare(batch, logits, restored)
@@ -146,7 +155,8 @@ class DisentangledAnatomy(Method):
 
     def restore(self, observed: np.ndarray) -> np.ndarray:
         """Class probabilities rebuilt from the edges of those observed, (classes + 1, S, P, L)."""
-        return np.asarray(self._restore(self._tensor(observed)).cpu().numpy())
+        shared = self._tensor(np.log(np.maximum(observed, _LEAST)))
+        return np.asarray(self._restore(shared).cpu().numpy())
 
     def paint(self, anatomy: np.ndarray, imaging: Imaging) -> np.ndarray:
         """An anatomy, (classes + 1, S, P, L), in a scan's contrast: (S, P, L), standardised."""
@@ -159,13 +169,15 @@ class DisentangledAnatomy(Method):
 
     def _restore(self, log_anatomy: Tensor) -> Tensor:
         """Restored class probabilities of a volume, (classes + 1, S, P, L)."""
+        if not self.steps.restores:
+            return log_anatomy.softmax(0)
 
         def network(anatomy: Tensor) -> Tensor:
-            output: Tensor = self.restorer(anatomy_edges(anatomy, self.edge_width))
+            output: Tensor = self.restorer(self.steps.shown(anatomy))
             return output
 
-        onehot = straight_through_onehot(log_anatomy[None])[0]
-        return self._volume(network, onehot, 0.0, context=False).softmax(0)
+        anatomy = self.steps.discrete(log_anatomy[None])[0]
+        return self._volume(network, anatomy, 0.0, context=False).softmax(0)
 
     def _channel(
         self, channel: PreparedChannel, shared: Tensor, restored: Tensor
@@ -181,10 +193,19 @@ class DisentangledAnatomy(Method):
         fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
-        phi = painted[0].cpu().numpy() + imaging.bias
+        phi = self.steps.picture(channel, painted[0].cpu().numpy() + imaging.bias)
         native_phi = resample(phi, shape)
         residual = residual_score(channel.native, native_phi, channel.native_brain)
-        score = smooth_inside(ratio, channel.native_brain)
+        score, further = self.steps.scores(
+            channel,
+            native_phi,
+            (observed, healthy),
+            smooth_inside(ratio, channel.native_brain),
+            {
+                "comparator": smooth_inside(resample(lesion, shape), channel.native_brain),
+                "residual": smooth_inside(residual, channel.native_brain),
+            },
+        )
         labels = resample(whole_labels(healthy, self.scheme), shape, order=0)
         return ChannelResult(
             score=score,
@@ -192,10 +213,7 @@ class DisentangledAnatomy(Method):
             contrast=contrast,
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
-            further={
-                "comparator": smooth_inside(resample(lesion, shape), channel.native_brain),
-                "residual": smooth_inside(residual, channel.native_brain),
-            },
+            further=further,
             figures=case_figures(
                 channel.image,
                 channel.brain,
@@ -210,7 +228,7 @@ class DisentangledAnatomy(Method):
 
     def _paint(self, restored: Tensor, imaging: Imaging) -> Tensor:
         """The restored anatomy in the scan's contrast, without its bias; (1, S, P, L)."""
-        theta = self._tensor(imaging.median[None])
+        theta = self.steps.code(self._tensor(imaging.median[None]))
 
         def network(anatomy: Tensor) -> Tensor:
             painted: Tensor = self.decoder(anatomy, theta.expand(len(anatomy), -1), OUTSIDE)
