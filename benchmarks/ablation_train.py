@@ -23,7 +23,7 @@ from disanat.networks.precision import native_format
 from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans, load_json, to_dict
 from disanat.training.loop import TrainingSettings, train_networks
-from disanat.training.splits import Split, split_cases
+from disanat.training.splits import Split, split_stored
 from disanat.training.train import PLANS, cases_folder
 
 __all__ = ["FULL", "Trained", "Variant", "common_split", "trained", "variants"]
@@ -66,14 +66,14 @@ class Trained:
 
 
 class _Timed(DisentangledAnatomy):
-    """Notes when each step begins."""
+    """Notes the processor's time at which each step begins: other load does not count."""
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
         self.began: list[float] = []
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        self.began.append(time.monotonic())
+        self.began.append(time.process_time())
         return super().losses(batch)
 
     def seconds_per_step(self) -> float:
@@ -136,7 +136,7 @@ def common_split(chosen: list[Variant]) -> Split:
         DatasetError: one lacks some.
     """
     names = stored_cases(chosen[0].cases)
-    split = split_cases(names, _FOLD)
+    split = split_stored(chosen[0].cases, _FOLD)
     for variant in chosen:
         lacking = sorted(set(names) - set(stored_cases(variant.cases)))
         if lacking:
@@ -153,7 +153,7 @@ def trained(variant: Variant, split: Split, seed: int, minutes: float, target: P
         variant: what to train.
         split: of the cases.
         seed: of weights and batches.
-        minutes: of training, the wall clock of its steps.
+        minutes: of training, the processor time of its steps.
         target: where the weights are kept.
     """
     facts = load_state(target, torch.device(_DEVICE)) if target.exists() else {}

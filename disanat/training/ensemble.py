@@ -16,11 +16,10 @@ from disanat.inference.model import (
     load_model,
     save_ensemble,
 )
-from disanat.io.store import stored_cases
 from disanat.methods.ensemble import Ensemble
 from disanat.plans import Plans, load_json
 from disanat.training.calibrate import calibrate
-from disanat.training.splits import split_cases
+from disanat.training.splits import split_stored
 from disanat.training.train import PLANS, cases_folder
 
 __all__ = ["ready_ensemble"]
@@ -54,7 +53,7 @@ def ready_ensemble(home: Home, members: Sequence[Path], device: str = "cpu", see
     _check_members(models)
     first = models[0]
     cases = _cases(home, first, members)
-    split = split_cases(stored_cases(cases), "all")
+    split = split_stored(cases, "all")
     log.info("Calibrating %s as one ensemble.", ", ".join(m.folder.name for m in models))
     ensemble = Ensemble([model.method for model in models])
     calibration = calibrate(ensemble, first.configuration, cases, split, seed)

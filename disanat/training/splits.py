@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from disanat.errors import DatasetError
+from disanat.io.store import stored_cases, stored_label_maps
 
-__all__ = ["FOLDS", "Split", "split_cases"]
+__all__ = ["FOLDS", "Split", "split_cases", "split_stored"]
 
 FOLDS = 5
 _FEWEST_ASIDE = 3
@@ -64,3 +66,13 @@ def _validation(rest: Sequence[str], fold: int) -> Sequence[str]:
     if len(rest) == 1:
         return []
     return rest[fold::FOLDS] if len(rest) > fold else [rest[fold % len(rest)]]
+
+
+def split_stored(folder: Path, fold: int | str) -> Split:
+    """The split of a configuration's preprocessed cases; label maps without a scan only train.
+
+    Raises:
+        DatasetError: the folder holds no case, or too few.
+    """
+    split = split_cases(stored_cases(folder), fold)
+    return replace(split, train=(*split.train, *stored_label_maps(folder)))

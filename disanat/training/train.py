@@ -14,13 +14,12 @@ from disanat.ablations import check_ablations
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
-from disanat.io.store import stored_cases, stored_label_maps
 from disanat.methods.registry import get_method
 from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
 from disanat.training.calibrate import calibrate
 from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
-from disanat.training.splits import FOLDS, split_cases
+from disanat.training.splits import FOLDS, split_stored
 
 __all__ = ["PLANS", "cases_folder", "default_device", "latest_plan", "train"]
 
@@ -87,8 +86,7 @@ def train(
         settings.device,
     )
     cases = cases_folder(home, plans, chosen)
-    split = split_cases(stored_cases(cases), fold)
-    split = replace(split, train=(*split.train, *stored_label_maps(cases)))
+    split = split_stored(cases, fold)
     folder = model_folder(home, plans, method, chosen.name, fold, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:

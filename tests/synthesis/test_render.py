@@ -95,7 +95,7 @@ def test_without_physics_any_contrast_is_free_or_the_real_scan(
     def refuse(*_: Any) -> None:
         raise AssertionError("rendered by a signal equation")
 
-    monkeypatch.setattr("disanat.synthesis.render._physics_table", refuse)
+    monkeypatch.setattr("disanat.synthesis.render.physics_table", refuse)
     looks = [look(brain, seed, physics=False) for seed in range(12)]
     assert all(np.isfinite(made.image).all() for made in looks)
     assert len({tuple(np.argsort(made.theta)) for made in looks}) >= 3

@@ -88,8 +88,8 @@ def test_free_contrasts_leave_the_signal_equations_out(
     folder: Path, plans: Plans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    free = "disanat.synthesis.render._free_table"
-    monkeypatch.setattr("disanat.synthesis.render._physics_table", lambda *_: drawn.append(1))
+    free = "disanat.synthesis.render.free_table"
+    monkeypatch.setattr("disanat.synthesis.render.physics_table", lambda *_: drawn.append(1))
     draw(folder, plans, replace(plans.configuration("2d"), ablations=("free_contrasts",)))
     assert not drawn
     monkeypatch.setattr(free, lambda *_: drawn.append(1))
