@@ -23,8 +23,9 @@ _REAL = "AP, real"
 INTRO = """\
 Every variant of the method is trained for the same minutes of one processor core (other
 load does not count; the learning rate falls to 0 at the end), on the same cases, and shown the
-same scans. What changes prediction alone takes the weights of the full method. Each variant chooses the
-shares of its further scores on healthy scans with synthetic lesions; nothing else is calibrated.
+same scans. What changes prediction alone takes the weights of the full method. Each variant chooses
+the shares of its further scores on healthy scans with synthetic lesions; nothing else is
+calibrated.
 AP and best Dice are those of the raw score, by volume, and their mean is given; in parentheses the
 mean difference to the full method of the same seed, volume by volume.
 

@@ -16,14 +16,15 @@ from contrast_shifts import SHIFTS
 from disanat.errors import DisanatError
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.render import Contrast, render
-from disanat.tissues import class_kinds
-from held_out import Judged, build_parser, cell, judge, write_page
+from disanat.tissues import class_kinds, whole_numbers
+from held_out import HeldOut, Judged, build_parser, cell, judge, unseen_maps, write_page
 from steps import markdown_table
 
 PAGE = "benchmarks/anatomy.md"
 RENDERED: tuple[Contrast, ...] = ("t1", "t2", "flair", "pd", "free")
 DRAWS = 3
 AS_IT_IS = "T1 as it is"
+OF_SCANS, OF_MAPS = "rendered", "unseen maps"
 WAYS = ("observed", "restored")
 Dice = dict[tuple[str, str], list[np.ndarray]]
 """By look and way (observed, restored): one array over the classes for each scan."""
@@ -38,33 +39,37 @@ def class_dice(named: np.ndarray, truth: np.ndarray, where: np.ndarray, classes:
 
 
 def rendered(
-    rng: np.random.Generator, judged: Judged, number: int, draws: int
+    rng: np.random.Generator, judged: Judged, case: HeldOut, number: int, draws: int, kind: str
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Name, image and brain of a case's label map in some of the contrasts, which take turns."""
-    case = judged.cases[number]
     configuration = judged.model.configuration
     for draw in range(number * draws, (number + 1) * draws):
         contrast = RENDERED[draw % len(RENDERED)]
         look = render(rng, case.labels, case.whole, case.sample, None, judged.model.method.scheme,
                       case.spacing, configuration.augmentation, contrast)  # fmt: skip
-        yield f"rendered, {contrast}", look.image, case.brain & (look.image > OUTSIDE)
+        yield f"{kind}, {contrast}", look.image, case.brain & (look.image > OUTSIDE)
 
 
 def measure(judged: Judged, seed: int, draws: int) -> tuple[Dice, Dice]:
     """Dice against the label maps, and Dice of changed against unchanged scans."""
     truthful: Dice = {}
     steady: Dice = {}
-    classes = len(judged.model.method.scheme)
-    steps = len(judged.cases) * (1 + draws + len(SHIFTS))
+    whole = whole_numbers(judged.model.method.scheme)
+    classes = int(whole.max())
+    maps = unseen_maps(judged, seed)
+    steps = len(judged.cases) * (1 + draws + len(SHIFTS)) + len(maps) * draws
     with tqdm(total=steps, desc="anatomy", disable=None) as bar:
         for number, case in enumerate(judged.cases):
             rng = np.random.default_rng([seed, number])
             before = _anatomies(judged, case.image, case.brain)
-            looks = [(AS_IT_IS, case.image, case.brain), *rendered(rng, judged, number, draws)]
+            looks = [
+                (AS_IT_IS, case.image, case.brain),
+                *rendered(rng, judged, case, number, draws, OF_SCANS),
+            ]
             for name, image, brain in looks:
                 found = before if name == AS_IT_IS else _anatomies(judged, image, brain)
                 for way, named in found.items():
-                    dice = class_dice(named, case.tissue, brain, classes)
+                    dice = class_dice(named, whole[case.tissue], brain, classes)
                     truthful.setdefault((name, way), []).append(dice)
                 bar.update()
             for name, change in SHIFTS.items():
@@ -73,12 +78,20 @@ def measure(judged: Judged, seed: int, draws: int) -> tuple[Dice, Dice]:
                     dice = class_dice(named, before[way], case.brain, classes)
                     steady.setdefault((name, way), []).append(dice)
                 bar.update()
+        for number, case in enumerate(maps):
+            rng = np.random.default_rng([seed, number, 1])
+            for name, image, brain in rendered(rng, judged, case, number, draws, OF_MAPS):
+                for way, named in _anatomies(judged, image, brain).items():
+                    dice = class_dice(named, whole[case.tissue], brain, classes)
+                    truthful.setdefault((name, way), []).append(dice)
+                bar.update()
     return truthful, steady
 
 
 def _anatomies(judged: Judged, image: np.ndarray, brain: np.ndarray) -> dict[str, np.ndarray]:
     channel, _ = judged.channel(image, brain)
-    return dict(zip(WAYS, judged.anatomies(channel)))
+    whole = whole_numbers(judged.model.method.scheme)
+    return {way: whole[named] for way, named in zip(WAYS, judged.anatomies(channel))}
 
 
 def dice_rows(found: Dice, names: Sequence[str]) -> list[dict[str, str]]:
@@ -86,9 +99,10 @@ def dice_rows(found: Dice, names: Sequence[str]) -> list[dict[str, str]]:
     rows = []
     for way in WAYS:
         looks = {look: np.array(v) for (look, w), v in found.items() if w == way}
-        everything = [v for look, v in looks.items() if look != AS_IT_IS]
-        if everything:
-            looks["rendered, all"] = np.concatenate(everything)
+        for kind in (OF_SCANS, OF_MAPS):
+            everything = [v for look, v in looks.items() if look.startswith(kind)]
+            if everything:
+                looks[f"{kind}, all"] = np.concatenate(everything)
         for look, table in looks.items():
             cells = {name: cell(table[:, k]) for k, name in enumerate(names)}
             rows.append({"scan": look, "anatomy": way, "mean": cell(np.nanmean(table, 1)), **cells})
@@ -115,7 +129,7 @@ def shift_rows(found: Dice, fluid: int, fluid_name: str) -> list[dict[str, str]]
 def page(judged: Judged, truthful: Dice, steady: Dice, draws: int) -> list[str]:
     """The page's title and what stands below its facts."""
     scheme = judged.model.method.scheme
-    names = [c.name for c in scheme]
+    names = [c.name for c in scheme if not c.part_of]
     fluid = class_kinds(scheme, "csf")[-1] - 1
     return [
         "# Anatomy of healthy scans",
@@ -127,7 +141,9 @@ def page(judged: Judged, truthful: Dice, steady: Dice, draws: int) -> list[str]:
         "",
         f"The T1 as it is, and the label maps rendered in random contrasts ({draws} draws a case;",
         "the weightings take turns) with the noise, bias field, blur and imprecise masks of",
-        "training.",
+        "training. Partial-volume classes count for what they are part of. Two fifths of the looks",
+        "by signal equations are shown on the scan itself, recoloured. *Unseen maps*: label maps",
+        "of another program and other people, without scans; none of them trained anything.",
         "",
         markdown_table(dice_rows(truthful, names)),
         "",

@@ -15,17 +15,20 @@ from disanat.errors import DatasetError, ModelError
 from disanat.home import Home, atomic_path, read_json, resolve_home
 from disanat.inference.find import find_model
 from disanat.inference.model import DESCRIPTION, REMEDY, Model, load_model
-from disanat.io.store import open_case
+from disanat.io.dataset import read_dataset
+from disanat.io.store import StoredCase, open_case
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.methods.ensemble import Ensemble
 from disanat.methods.interface import PreparedChannel
+from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import IntensityScale, intensity_scale
 from disanat.scoring.intensity import Imaging
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample
+from disanat.tissues import scheme_by_names
 from disanat.training.train import cases_folder, default_device
 from steps import ROOT, commit, machine
 
-__all__ = ["HeldOut", "Judged", "build_parser", "cell", "judge", "write_page"]
+__all__ = ["HeldOut", "Judged", "build_parser", "cell", "judge", "unseen_maps", "write_page"]
 
 _GROUPS = ("validation_cases", "threshold_cases", "reference_cases")
 _MARGIN_MM = 6.0
@@ -118,18 +121,34 @@ def judge(args: argparse.Namespace) -> Judged:
         raise DatasetError(f"{model.folder} names no held-out case: give --cases 1 or more.")
     folder = cases_folder(home, model.plans, model.configuration)
     rng = np.random.default_rng(args.seed)
-    cases = tuple(_open(rng, folder, name, model.configuration.spacing) for name in names)
+    spacing = model.configuration.spacing
+    cases = tuple(_held_out(rng, open_case(folder, name), spacing) for name in names)
     return Judged(model, members, cases, home, facts)
 
 
-def _open(
-    rng: np.random.Generator, folder: Path, name: str, spacing: tuple[float, float, float]
+def unseen_maps(judged: Judged, seed: int) -> tuple[HeldOut, ...]:
+    """Label maps of `labelmapsTs` in the model's dataset, without scans; none where there is none.
+
+    Their images are flat pictures of the maps: only what is rendered from them can be judged.
+    """
+    model, folder = judged.model, judged.home.raw / judged.model.plans.dataset
+    if not (folder / "labelmapsTs").is_dir():
+        return ()
+    mapping, scheme = read_dataset(folder).map_mapping, scheme_by_names(model.plans.classes)
+    rng, spacing = np.random.default_rng(seed), model.configuration.spacing
+    maps = sorted((folder / "labelmapsTs").glob("*.nii*"))
+    stored = [preprocess_label_map(p.name.split(".")[0], p, mapping, spacing, scheme) for p in maps]
+    return tuple(_held_out(rng, case, spacing) for case in stored)
+
+
+def _held_out(
+    rng: np.random.Generator, stored: StoredCase, spacing: tuple[float, float, float]
 ) -> HeldOut:
-    stored = open_case(folder, name)
     image, labels = np.asarray(stored.image[0]), np.asarray(stored.labels[:])
     brain = (labels > 0) & (labels < EXTRACEREBRAL)
     chosen = rng.choice(np.flatnonzero(brain), _SAMPLE)
-    sample = CaseSample(image.ravel()[chosen], labels.ravel()[chosen])
+    scanned = bool(stored.channels)
+    sample = CaseSample(image.ravel()[chosen], labels.ravel()[chosen], scanned)
     places = np.argwhere(brain)
     margin = [int(np.ceil(_MARGIN_MM / s)) for s in spacing]
     box = tuple(
@@ -138,7 +157,7 @@ def _open(
     )
     whole, labels, brain = image[box], labels[box], brain[box]
     shown = intensity_scale(whole[brain]).standardise(whole, brain)
-    return HeldOut(name, shown, whole, labels, sample, spacing)
+    return HeldOut(stored.name, shown, whole, labels, sample, spacing)
 
 
 def cell(values: Sequence[float] | np.ndarray) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from disanat.plans import Configuration, Plans, Triple
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
+from disanat.preprocessing.parallel import each_result
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
@@ -246,10 +245,11 @@ def preprocess_dataset(
         folder=folder,
         tissue_estimator=tissue_estimator,
     )
+    jobs = [(c, raw.prior_path(c.name), raw.brain_mask_path(c.name)) for c in cases]
     refused = [
         message
         for message in tqdm(
-            _each(work, raw, cases, processes),
+            each_result(work, jobs, processes),
             total=len(cases),
             desc=f"preprocessing {configuration.name}",
             disable=None,
@@ -258,7 +258,8 @@ def preprocess_dataset(
     ]
     for message in refused:
         log.warning("left out: %s", message)
-    _prepare_label_maps(raw, plans, configuration, folder)
+    if plans.label_maps:
+        _prepare_label_maps(raw, plans, configuration, folder, processes)
     if len(cases) - len(refused) < 4:
         raise DatasetError(
             f"Only {len(cases) - len(refused)} of {len(cases)} cases of {home.raw / dataset} could "
@@ -268,29 +269,28 @@ def preprocess_dataset(
 
 
 def _prepare_label_maps(
-    raw: RawDataset, plans: Plans, configuration: Configuration, folder: Path
+    raw: RawDataset, plans: Plans, configuration: Configuration, folder: Path, processes: int
 ) -> None:
-    """Prepare the label maps without scans, where the plan's tissues are those they name."""
-    if not plans.label_maps:
-        return
-    scheme = scheme_by_names(plans.classes)
+    """Prepare the label maps without scans; one that is wrong stops all."""
     maps = raw.label_maps()
-    for name, path in tqdm(maps.items(), desc="preprocessing label maps", disable=None):
-        save_case(
-            folder,
-            preprocess_label_map(name, path, raw.map_mapping, configuration.spacing, scheme),
-        )
+    work = partial(
+        _map_job,
+        mapping=raw.map_mapping,
+        spacing=configuration.spacing,
+        scheme=scheme_by_names(plans.classes),
+        folder=folder,
+    )
+    made = each_result(work, list(maps.items()), processes)
+    for _ in tqdm(made, total=len(maps), desc="preprocessing label maps", disable=None):
+        pass
 
 
-def _each(
-    work: partial[str | None], raw: RawDataset, cases: list[Case], processes: int
-) -> Iterable[str | None]:
-    each = [(c, raw.prior_path(c.name), raw.brain_mask_path(c.name)) for c in cases]
-    if processes == 0:
-        yield from (work(*one) for one in each)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        jobs = [pool.submit(work, *one) for one in each]
-        for job in as_completed(jobs):
-            yield job.result()
+def _map_job(
+    name: str,
+    path: Path,
+    mapping: Mapping[str, Sequence[int]],
+    spacing: Triple,
+    scheme: Sequence[TissueClass],
+    folder: Path,
+) -> None:
+    save_case(folder, preprocess_label_map(name, path, mapping, spacing, scheme))
