@@ -152,7 +152,11 @@ class Predictor:
         calibration = self.model.calibration
         shares = calibration.shares
         fused = np.mean(
-            [calibration(r.joined(shares), r.contrast) for r in results.values()], axis=0
+            [
+                calibration(r.joined(shares), r.contrast, prepared.channels[c].native_brain)
+                for c, r in results.items()
+            ],
+            axis=0,
         )
         anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
         mask = (anomaly >= self.threshold) & prepared.brain

@@ -24,10 +24,14 @@ __all__ = [
     "dice_curve",
     "fit_table",
     "fpr_thresholds",
+    "in_own_units",
 ]
 
 _STEPS = np.arange(0.0, 6.01, 0.1)
 _FEWEST_IN_TAIL = 10
+_UPPER = 0.8
+"""Quantile of a scan's scores that says how far those of healthy tissue spread upwards."""
+_TRIM, _TRIM_ROUNDS = 4.0, 3
 BEST = "best"
 """Name of the threshold with the best mean Dice on synthetic lesions."""
 FALSE_POSITIVES = {"1%": 0.01, "5%": 0.05}
@@ -48,6 +52,9 @@ class Calibration:
     `fpr_thresholds` are those of `FALSE_POSITIVES`, `case_scores` the case scores of healthy cases
     by kind of contrast and of all as `ANY`, `bounds` the lowest and highest value of each of a
     method's figures that is not odd. Models of earlier versions have none of the three.
+
+    `own_units` says that the tables hold scores as `in_own_units` gives them; False in models of
+    earlier versions.
     """
 
     tables: dict[str, tuple[float, ...]]
@@ -58,13 +65,22 @@ class Calibration:
     fpr_thresholds: Mapping[str, float] = field(default_factory=dict)
     case_scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
     bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    own_units: bool = False
 
-    def __call__(self, score: np.ndarray, contrast: str) -> np.ndarray:
+    def __call__(
+        self, score: np.ndarray, contrast: str, brain: np.ndarray | None = None
+    ) -> np.ndarray:
         """-log10 of the share of healthy voxels with at least this score; float32, >= 0.
 
         Beyond the last entry of a table the tail goes on with the slope of its last decade.
+
+        Args:
+            score: the joined score of a whole scan, any shape.
+            contrast: its kind.
+            brain: bool, same shape; None where every voxel is brain.
         """
-        return _rarity(score, self.table(contrast))
+        known = in_own_units(score, brain) if self.own_units else score
+        return _rarity(known, self.table(contrast))
 
     def table(self, contrast: str) -> tuple[float, ...]:
         """The table of a kind of contrast; of all scans together where that one is missing."""
@@ -100,6 +116,28 @@ class Calibration:
                 f"{', '.join(FALSE_POSITIVES)}, or a number above 0 in units of the anomaly map."
             )
         return number
+
+
+def in_own_units(score: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:
+    """A scan's scores in units of what is usual in that very scan.
+
+    The median becomes 0 and the 80th percentile 1. A sharper, noisier or otherwise different scan
+    spreads the scores of healthy tissue as well; most of a brain is healthy, so these two say by
+    how much. Scores above 4 are left out and both are taken again, three times, so that a lesion
+    hardly shifts them.
+
+    Args:
+        score: any shape.
+        brain: bool, same shape: which voxels count; None for all.
+    """
+    inside = score if brain is None else score[brain]
+    if inside.size == 0:
+        return score
+    middle, upper = (float(q) for q in np.quantile(inside, (0.5, _UPPER)))
+    for _ in range(_TRIM_ROUNDS):
+        usual = inside[inside <= middle + _TRIM * (upper - middle)]
+        middle, upper = (float(q) for q in np.quantile(usual, (0.5, _UPPER)))
+    return np.asarray((score - middle) / max(upper - middle, 1e-6), np.float32)
 
 
 def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:

@@ -19,6 +19,7 @@ from disanat.scoring.calibration import (
     choose_threshold,
     fit_table,
     fpr_thresholds,
+    in_own_units,
 )
 from disanat.scoring.case_level import case_score
 from disanat.scoring.distribution import figure_bounds
@@ -68,7 +69,7 @@ def calibrate(
 
         shares = _shares(show, weighing)
         tables, figures = _tables(show, reference, shares)
-        draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares)
+        draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares, own_units=True)
         finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
     log.info(
         "Shares of further scores: %s. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
@@ -98,7 +99,7 @@ def _tables(
     scores: dict[str, list[np.ndarray]] = {}
     figures = []
     for opinion in show(names, False):
-        joined = opinion.result.joined(shares)[opinion.brain]
+        joined = in_own_units(opinion.result.joined(shares)[opinion.brain])
         scores.setdefault(opinion.result.contrast, []).append(joined)
         figures.append(opinion.result.figures)
     tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
@@ -134,10 +135,11 @@ def _thresholds(
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),
+        own_units=draft.own_units,
     )
 
 
 def _rarity(draft: Calibration, opinion: Opinion) -> np.ndarray:
     """Calibrated scores of the brain's voxels, flat."""
     joined = opinion.result.joined(draft.shares)
-    return draft(joined, opinion.result.contrast)[opinion.brain]
+    return draft(joined, opinion.result.contrast, opinion.brain)[opinion.brain]

@@ -15,6 +15,7 @@ from disanat.scoring.calibration import (
     dice_curve,
     fit_table,
     fpr_thresholds,
+    in_own_units,
 )
 
 
@@ -53,6 +54,35 @@ def test_it_is_monotone_and_goes_on_beyond_the_tail() -> None:
     assert (np.diff(beyond) > 0).all() and np.isfinite(beyond).all()
     np.testing.assert_allclose(np.diff(beyond), np.diff(beyond)[0], rtol=1e-2)
     assert len(rarity.tables["t1"]) == 1 + int(10 * np.log10(50_000 / 10))
+
+
+def test_scans_that_spread_scores_otherwise_are_as_rare() -> None:
+    rng = np.random.default_rng(4)
+    own = replace(
+        Calibration({"t1": fit_table(in_own_units(rng.normal(size=100_000)))}, 2.0, 0.0, 0.0),
+        own_units=True,
+    )
+    brain = np.ones(100_000, bool)
+    brain[::10] = False
+    for offset, spread in ((0, 1), (3, 4), (-20, 0.2)):
+        score = offset + spread * rng.normal(size=100_000)
+        score[~brain] = 1e3  # what is outside has no say
+        rarity = own(score, "t1", brain)[brain]
+        for level in (0.5, 1.0, 2.0):
+            assert np.log10((rarity >= level).mean()) == pytest.approx(-level, abs=0.1)
+
+
+def test_a_lesion_hardly_shifts_the_units_of_its_scan() -> None:
+    healthy = np.random.default_rng(5).normal(size=100_000)
+    for share in (0.03, 0.1):
+        ill = healthy.copy()
+        ill[: int(share * ill.size)] += 8
+        rest = slice(int(share * ill.size), None)
+        change = np.abs(in_own_units(ill) - in_own_units(healthy))[rest]
+        assert change.max() < 0.02 * np.abs(in_own_units(healthy)).max()
+        assert in_own_units(ill)[:100].mean() > 7
+    assert in_own_units(np.ones(5)).tolist() == [0] * 5
+    assert in_own_units(np.ones(3), np.zeros(3, bool)).tolist() == [1] * 3
 
 
 def test_another_contrast_takes_the_table_there_is_and_none_is_an_error() -> None:
