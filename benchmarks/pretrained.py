@@ -27,12 +27,12 @@ from disanat.inference.export import export_model
 from disanat.inference.model import DESCRIPTION
 from pretrained_card import CARD, SCORES, write_card
 from steps import ROOT, Commands, Stopwatch, commit, machine
+from training_set import convert_training_set
 
 SHIPPED = bundled_folder().resolve()
 HOME = Path("pretrained_home")
 RECORD = ROOT / HOME / "run.json"
 STEPS = ("convert", "plan", "train", "ship", "time", "card")
-TRAINING_SET = ("ixi", "ixi_t1_2mm")
 CORES = 2
 TIMED = {
     "stripped, 1 mm": "brats2021/*/*_t1.nii.gz",
@@ -117,9 +117,8 @@ def run_steps(args: argparse.Namespace, data: Path) -> None:
     commands = Commands(HOME)
     memory = ["--gpu_memory_gb", str(args.gpu_memory_gb)] if args.gpu_memory_gb else []
     epochs = ["--epochs", str(args.epochs)] if args.epochs else []
-    name, folder = TRAINING_SET
     actions: dict[str, Callable[[], Any]] = {
-        "convert": lambda: commands.run("disanat_convert", name, "-i", data / folder, "--link"),
+        "convert": lambda: convert_training_set(commands, HOME, data),
         "plan": lambda: commands.run("disanat_plan_and_preprocess", "-d", "5", *memory),
         "train": lambda: commands.run("disanat_train", "-d", "5", "-f", args.fold, *epochs),
         "ship": lambda: ship(args.model or trained_folder(args.fold)),

@@ -15,6 +15,7 @@ from disanat.home import atomic_path, read_json
 from disanat.inference.model import DESCRIPTION, REMEDY, WEIGHTS, load_model
 from disanat.methods.interface import Method
 from disanat.networks.weights import load_state
+from disanat.tissues import scheme_by_names
 from steps import ROOT, markdown_table
 
 __all__ = ["CARD", "SCORES", "Scores", "read_scores", "write_card"]
@@ -41,12 +42,16 @@ _DATA = """\
   skull on; [brain-development.org](https://brain-development.org/ixi-dataset), CC BY-SA 3.0.
 - **Labels**: DLMUSE maps of 145 regions, an automatic segmentation. They come with these scans from
   the NiChart project of CBICA, University of Pennsylvania, where no other licence is stated for
-  them. disanat joins the regions to {classes} tissues.
-- No lesion mask, real or automatic, had a part in training, calibration or threshold. Synthetic
+  them. disanat joins the regions to {classes} tissues and sets partial volume apart.
+{maps}- No lesion mask, real or automatic, had a part in training, calibration or threshold. Synthetic
   lesions did.
 - disanat's code is Apache-2.0. Whether weights inherit the licence of the scans is not settled: to
   be safe, name IXI and keep CC BY-SA 3.0 when you pass them on.
 - No scan and no subject's identifier is in the files.
+"""
+_MAPS = """\
+- **Label maps without scans**: {maps} of the 20 that SynthSeg distributes (Billot et al., Medical
+  Image Analysis 86, 2023), Apache 2.0; white-matter lesions in them are turned into white matter.
 """
 _LIMITS = """\
 ## Limits
@@ -56,7 +61,8 @@ _LIMITS = """\
   unlike what was learned.
 - The anatomy is at {spacing} mm: finer scans are judged on their own grid, but with tissue borders
   from a coarser one. Small lesions are missed more often than large ones.
-- Only T1 was scanned. Other contrasts were rendered from label maps by signal equations.
+- Only T1 was scanned. Other contrasts were rendered by signal equations, on label maps and on the
+  T1 scans themselves.
 - The labels are automatic: what DLMUSE gets wrong was learned as the truth.
 - The share of healthy voxels that the map speaks of was measured on scans of that one scanner at
   {spacing} mm, and on renderings of them. Elsewhere expect more false positives.
@@ -107,7 +113,7 @@ def write_card(folder: Path, record: Mapping[str, Any]) -> None:
     parts = [
         _HEAD,
         "\n".join(["## What it is", "", *_facts(folder, data)]) + "\n",
-        _DATA.format(cases=_cases(data["facts"]), classes=len(data["plans"]["classes"])),
+        _data(data),
         "\n".join(["## How it was trained", "", *_training(data, record)]) + "\n",
         "\n".join(["## Scores", "", *_scores(data, read_scores(page))]) + "\n",
         "\n".join(["## Time", "", *_times(record)]) + "\n",
@@ -116,6 +122,14 @@ def write_card(folder: Path, record: Mapping[str, Any]) -> None:
     ]
     with atomic_path(folder / CARD) as temporary:
         temporary.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    maps = int(data["plans"].get("label_maps", 0))
+    scheme = scheme_by_names(data["plans"]["classes"])
+    whole = sum(not tissue.part_of for tissue in scheme)
+    said = _MAPS.format(maps=maps) if maps else ""
+    return _DATA.format(cases=_cases(data["facts"]) - maps, classes=whole, maps=said)
 
 
 def _cases(facts: Mapping[str, Any]) -> int:
@@ -219,7 +233,7 @@ def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
         f"DISANAT_TEST_DATA=folder_of_real_scans python benchmarks/pretrained.py {' '.join(flags)}",
         "```",
         "",
-        "It converts `ixi_t1_2mm`, plans, trains, copies the model, times it and writes this card. "
+        "It converts `ixi_t1_2mm` and `synthseg_label_maps`, plans, trains, copies the model, times it and writes this card. "
         f"The scores on real lesions are read from {SCORES}: "
         "`python benchmarks/real.py --from predict --model pretrained` measures this model, and "
         "`python benchmarks/pretrained.py --from card` then writes this card anew.",

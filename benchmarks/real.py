@@ -25,13 +25,13 @@ from disanat.io.cases import Case, find_cases
 from disanat.reporting.panels import case_panel
 from real_table import Row, write_page
 from steps import ROOT, Commands, Stopwatch, commit
+from training_set import convert_training_set
 
 HOME = Path("real_home")
 RECORD = ROOT / HOME / "run.json"
 PAGE = "benchmarks/real.md"
 METHODS = ("dal", "threshold")
 STEPS = ("convert", "plan", "train", "predict", "evaluate")
-TRAINING_SET = ("ixi", "ixi_t1_2mm")
 TEST_SETS = {
     "brats2013": "Dataset101_BraTS2013",
     "brats2021": "Dataset102_BraTS2021",
@@ -44,8 +44,9 @@ TEST_SETS = {
 
 def convert(commands: Commands, data: Path) -> None:
     """All sets into the raw layout."""
-    for name, folder in (TRAINING_SET, *((name, name) for name in TEST_SETS)):
-        commands.run("disanat_convert", name, "-i", data / folder, "--link")
+    convert_training_set(commands, HOME, data)
+    for name in TEST_SETS:
+        commands.run("disanat_convert", name, "-i", data / name, "--link")
 
 
 def plan(commands: Commands) -> None:

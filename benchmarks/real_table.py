@@ -165,9 +165,10 @@ def write_page(
     parts = [
         "# Real brains",
         "",
-        "Written by `make real`; not edited by hand. Trained on healthy IXI T1 at 2 mm alone, no",
-        "lesion mask anywhere; every other scan is predicted at its native geometry, one contrast",
-        "at a time. Few cases a set: read differences accordingly.",
+        "Written by `make real`; not edited by hand. Trained on healthy IXI T1 at 2 mm and on",
+        "label maps of other brains without scans, no lesion mask anywhere; every other scan is",
+        "predicted at its native geometry, one contrast at a time. Few cases a set: read",
+        "differences accordingly.",
         "",
         *_head(record),
         "",
