@@ -43,8 +43,8 @@ _DATA = """\
 - **Labels**: DLMUSE maps of 145 regions, an automatic segmentation. They come with these scans from
   the NiChart project of CBICA, University of Pennsylvania, where no other licence is stated for
   them. disanat joins the regions to {classes} tissues and sets partial volume apart.
-{maps}- No lesion mask, real or automatic, had a part in training, calibration or threshold. Synthetic
-  lesions did.
+{maps}- No lesion mask, real or automatic, had a part in training, calibration or threshold.
+  Synthetic lesions did.
 - disanat's code is Apache-2.0. Whether weights inherit the licence of the scans is not settled: to
   be safe, name IXI and keep CC BY-SA 3.0 when you pass them on.
 - No scan and no subject's identifier is in the files.
@@ -233,7 +233,8 @@ def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
         f"DISANAT_TEST_DATA=folder_of_real_scans python benchmarks/pretrained.py {' '.join(flags)}",
         "```",
         "",
-        "It converts `ixi_t1_2mm` and `synthseg_label_maps`, plans, trains, copies the model, times it and writes this card. "
+        "It converts `ixi_t1_2mm` and `synthseg_label_maps`, plans, trains, copies the model, "
+        "times it and writes this card. "
         f"The scores on real lesions are read from {SCORES}: "
         "`python benchmarks/real.py --from predict --model pretrained` measures this model, and "
         "`python benchmarks/pretrained.py --from card` then writes this card anew.",
