@@ -14,13 +14,14 @@ from scipy import ndimage
 
 from disanat.tissues import Kind, TissueClass, class_kinds
 
-__all__ = ["Imaging", "contrast_kind", "fit_imaging", "main_class"]
+__all__ = ["Imaging", "contrast_kind", "contrast_weights", "fit_imaging", "main_class"]
 
 _ROUNDS = 3
 _BIAS_MM = 20.0
 _CLIP = 2.0
 _FEWEST = 30
-_CLEARLY = 0.45
+_DIVIDE, _UNSURE = 0.6, 0.12
+"""Where `white - 2 grey` divides T1- from FLAIR-like scans, and within what reach it is unsure."""
 _SMALLEST_SCALE = 0.08
 
 
@@ -127,15 +128,25 @@ def main_class(scheme: Sequence[TissueClass], kind: Kind) -> int:
     return (numbers[-1] if kind == "csf" else numbers[0]) - 1
 
 
-def contrast_kind(imaging: Imaging, scheme: Sequence[TissueClass]) -> str:
-    """`t2`, `t1` or `flair`: which of them a scan resembles, by its tissues' intensities alone.
+def contrast_weights(imaging: Imaging, scheme: Sequence[TissueClass]) -> dict[str, float]:
+    """How much a scan resembles `t2`, `t1` and `flair`, by its tissues' intensities; sums to 1.
 
-    Fluid reaches farther above grey and white than below them: T2-like. Otherwise, grey clearly
-    below white: T1-like. Else FLAIR-like. Quartiles of fluid, not its median: narrow sulci and
-    ventricles hold as much partial volume as fluid.
+    Fluid reaches farther above grey and white than below them: T2-like, and nothing else. Quartiles
+    of fluid, not its median: narrow sulci and ventricles hold as much partial volume as fluid.
+
+    Else T1-like the more, the farther grey lies below white and below the brain's mean (0 in a
+    standardised scan), and FLAIR-like for the rest: `white - 2 grey` is above 0.6 in most T1 and
+    below in most FLAIR scans, but coils and old age blur that, so around it both are possible.
     """
     low, high = imaging.fluid
     grey, white = (float(imaging.median[main_class(scheme, k)]) for k in ("grey", "white"))
     if high - max(grey, white) > min(grey, white) - low:
-        return "t2"
-    return "t1" if grey < white - _CLEARLY else "flair"
+        return {"t2": 1.0}
+    t1 = 1 / (1 + np.exp(-np.clip((white - 2 * grey - _DIVIDE) / _UNSURE, -30, 30)))
+    return {"t1": float(t1), "flair": 1 - float(t1)}
+
+
+def contrast_kind(imaging: Imaging, scheme: Sequence[TissueClass]) -> str:
+    """`t2`, `t1` or `flair`: which of them a scan resembles most; see `contrast_weights`."""
+    weights = contrast_weights(imaging, scheme)
+    return max(weights, key=lambda kind: weights[kind])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -23,21 +23,22 @@ def lesion_log_ratio(
     image: np.ndarray,
     restored: np.ndarray,
     imaging: Imaging,
-    contrast: str,
+    contrasts: Mapping[str, float],
     scheme: Sequence[TissueClass],
 ) -> np.ndarray:
     """`log p(x | lesion) - log sum_k q_k N(x; m_k, s_k)`, x freed from bias.
 
     Lesions hold more water than the tissue around them: in T1- and T2-like contrasts their
-    density is flat between white matter and fluid, in FLAIR-like ones above grey and white. A
-    small share of it covers all intensities, so that deviations in the other direction count too.
+    density is flat between white matter and fluid, in FLAIR-like ones above grey and white; where
+    the kind of contrast is unsure, it is a mixture of both. A small share of it covers all
+    intensities, so that deviations in the other direction count too.
     What is restored as background, and a few outliers anywhere, may have any intensity.
 
     Args:
         image: standardised scan, (S, P, L).
         restored: restored class probabilities, (classes + 1, S, P, L).
         imaging: medians, scales and bias of the scan on the same voxels.
-        contrast: `t1`, `t2` or `flair`.
+        contrasts: the weight of each of `t1`, `t2` and `flair` that is possible, 1 in sum.
         scheme: the tissue classes.
 
     Returns:
@@ -49,8 +50,11 @@ def lesion_log_ratio(
         m, s = float(imaging.median[k]), float(imaging.scale[k])
         density = np.exp(-0.5 * ((x - m) / s) ** 2) * np.float32(1 / (s * np.sqrt(2 * np.pi)))
         healthy += restored[k + 1] * density
-    low, high, soft = _lesion_range(imaging, contrast, scheme)
-    flat = _step((x - low) / soft) * _step((high - x) / soft) / max(high - low, 4 * soft)
+    flat = np.zeros(x.shape, np.float32)
+    for contrast, weight in contrasts.items():
+        low, high, soft = _lesion_range(imaging, contrast, scheme)
+        within = _step((x - low) / soft) * _step((high - x) / soft)
+        flat += weight / max(high - low, 4 * soft) * within
     lesion = (1 - _ANY_SHARE) * flat + _ANY_SHARE / _RANGE
     return np.asarray(np.log(lesion) - np.log(healthy), np.float32)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
+from disanat.scoring.intensity import Imaging, contrast_kind, contrast_weights, fit_imaging
 from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
@@ -83,11 +83,12 @@ def test_no_brain_gives_finite_values() -> None:
     ("median", "kind"),
     [
         ((-2.0, 0.0, 1.0), "t1"),
-        ((-1.2, 0.1, 0.6), "t1"),
+        ((-1.4, -0.1, 0.65), "t1"),
         ((2.5, 0.3, -0.4), "t2"),
         ((1.5, -0.2, 0.3), "t2"),
         ((-2.0, 0.6, 0.2), "flair"),
         ((-1.5, 0.8, -0.2), "flair"),
+        ((-2.0, 0.15, 0.5), "flair"),
     ],
 )
 def test_kind_of_contrast(median: tuple[float, ...], kind: str) -> None:
@@ -97,6 +98,20 @@ def test_kind_of_contrast(median: tuple[float, ...], kind: str) -> None:
         scale, bias = np.full(len(medians), 0.1), np.zeros((2, 2, 2))
         imaging = Imaging(np.array(medians), scale, bias, (csf - 0.1, csf + 0.1))
         assert contrast_kind(imaging, scheme) == kind
+        weights = contrast_weights(imaging, scheme)
+        assert sum(weights.values()) == pytest.approx(1) and max(weights, key=weights.get) == kind
+
+
+def test_between_t1_and_flair_both_are_possible() -> None:
+    def t1(grey: float, white: float) -> float:
+        medians = np.array([-1.8, grey, white])
+        imaging = Imaging(medians, np.full(3, 0.1), np.zeros((2, 2, 2)), (-2.0, -1.5))
+        return contrast_weights(imaging, THREE_CLASSES)["t1"]
+
+    assert t1(-0.35, 0.9) > 0.99 and t1(0.2, 0.3) < 0.02
+    assert 0.3 < t1(-0.05, 0.5) < 0.7
+    rising = [t1(grey, 0.5) for grey in np.linspace(0.4, -0.6, 20)]
+    assert (np.diff(rising) > 0).all()
 
 
 def test_diluted_fluid_is_judged_by_its_quartiles() -> None:

@@ -12,8 +12,15 @@ from disanat.tissues import THREE_CLASSES
 MEDIANS = {"t1": (-2.0, 0.0, 1.0), "t2": (3.0, 0.2, -0.5), "flair": (-2.0, 0.6, 0.2)}
 
 
-def ratio(contrast: str, intensities: np.ndarray, tissue: int, bias: float = 0.0) -> np.ndarray:
+def ratio(
+    contrast: str,
+    intensities: np.ndarray,
+    tissue: int,
+    bias: float = 0.0,
+    contrasts: dict[str, float] | None = None,
+) -> np.ndarray:
     """Of voxels with these intensities where the restored anatomy is one tissue."""
+    weights = contrasts or {contrast: 1.0}
     x = np.asarray(intensities, np.float32).reshape(-1, 1, 1)
     restored = np.zeros((4, *x.shape), np.float32)
     restored[tissue] = 1
@@ -23,7 +30,7 @@ def ratio(contrast: str, intensities: np.ndarray, tissue: int, bias: float = 0.0
         np.full(x.shape, bias, np.float32),
         (MEDIANS[contrast][0] - 0.1, MEDIANS[contrast][0] + 0.1),
     )
-    return lesion_log_ratio(x + bias, restored, imaging, contrast, THREE_CLASSES).ravel()
+    return lesion_log_ratio(x + bias, restored, imaging, weights, THREE_CLASSES).ravel()
 
 
 @pytest.mark.parametrize(("contrast", "lesion"), [("t1", -0.8), ("t2", 1.6), ("flair", 2.5)])
@@ -54,6 +61,17 @@ def test_the_same_intensity_counts_where_it_does_not_belong() -> None:
 def test_the_ratio_grows_on_the_way_out_of_the_tissue() -> None:
     values = ratio("flair", np.linspace(0.3, 2.0, 12), 3)
     assert (np.diff(values) > 0).all()
+
+
+def test_where_the_contrast_is_unsure_lesions_of_both_kinds_count() -> None:
+    dark, bright = np.array([-0.8]), np.array([2.5])
+    unsure = {"t1": 0.3, "flair": 0.7}
+    for lesion, sure in ((dark, "t1"), (bright, "flair")):
+        alone = ratio("t1", lesion, 3, contrasts={sure: 1.0})[0]
+        both = ratio("t1", lesion, 3, contrasts=unsure)[0]
+        other = ratio("t1", lesion, 3, contrasts={"t1" if sure == "flair" else "flair": 1.0})[0]
+        assert other + 2 < both < alone
+        assert both == pytest.approx(alone + np.log(unsure[sure]), abs=0.3)
 
 
 def test_all_is_finite() -> None:

@@ -32,7 +32,7 @@ from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.distribution import case_figures
-from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
+from disanat.scoring.intensity import Imaging, contrast_kind, contrast_weights, fit_imaging
 from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
 from disanat.scoring.residual import residual_score
 from disanat.tissues import whole_labels, whole_numbers
@@ -191,7 +191,8 @@ class DisentangledAnatomy(Method):
         shape = channel.native.shape
         fine = np.stack([resample(q, shape) for q in (observed + healthy) / 2])
         fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
-        ratio = lesion_log_ratio(channel.native, fine, fine_imaging, contrast, self.scheme)
+        weights = contrast_weights(imaging, self.scheme)
+        ratio = lesion_log_ratio(channel.native, fine, fine_imaging, weights, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
         phi = self.steps.picture(channel, painted[0].cpu().numpy() + imaging.bias)
         native_phi = resample(phi, shape)
