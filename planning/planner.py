@@ -114,7 +114,7 @@ def plan(
     _check_axes(configurations, overrides)
     tissues = plan_tissues(fingerprint, label_mapping, encoder, overrides.prior)
     classes = tuple(tissue.name for tissue in tissues.scheme)
-    spacing, about_spacing = _spacing(fingerprint, overrides)
+    spacing, about_spacing = _spacing(fingerprint, overrides, device)
     decisions = [
         about_device(device, memory_gb, number_format, overrides.memory_given),
         tissues.decision,
@@ -181,9 +181,11 @@ def _check_axes(configurations: Sequence[str], overrides: Overrides) -> None:
         )
 
 
-def _spacing(fingerprint: Fingerprint, overrides: Overrides) -> tuple[Triple, Decision]:
+def _spacing(
+    fingerprint: Fingerprint, overrides: Overrides, device: Device
+) -> tuple[Triple, Decision]:
     if overrides.target_spacing is None:
-        return target_spacing(fingerprint)
+        return target_spacing(fingerprint, device)
     spacing = overrides.target_spacing
     value = describe_spacing(spacing) + " (S, P, L)"
     return spacing, Decision("voxel size", value, "It was set by you.")

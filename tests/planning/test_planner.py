@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import prod
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from disanat.errors import PlanError
 from disanat.plans import CaseFingerprint, Fingerprint, IntTriple, Plans, Triple, to_dict
 from disanat.tissues import NUMBERINGS, THREE_CLASSES, TWELVE_CLASSES
 from planning.explain import explain
+from planning.memory import estimate_gb
 from planning.planner import Overrides, plan
 
 MAPPING = NUMBERINGS["dlmuse"]
@@ -93,7 +95,9 @@ def test_a_cpu_is_used_unless_time_ends_first(found: Fingerprint, memory: float)
     for name, made in plans.configurations.items():
         reasons = " ".join(d.reason for d in plans.decisions if d.name.startswith(f"{name}: "))
         slow = "is the most on a CPU" in reasons or "takes a CPU too long" in reasons
-        assert slow or made.estimated_memory_gb >= 0.7 * memory
+        larger = replace(made, batch_size=made.batch_size + 2)
+        needed = estimate_gb(larger, len(plans.classes), "cpu", plans.number_format)
+        assert slow or needed > memory or made.estimated_memory_gb >= 0.7 * memory
 
 
 @settings(max_examples=60, deadline=None)
@@ -131,6 +135,26 @@ def test_two_mm_brains_on_a_cpu() -> None:
     assert made.edge_mm == 2.0
     seen = made.epochs * made.iterations_per_epoch * made.batch_size
     assert seen == pytest.approx(80_000, rel=0.03)  # 51 x 70 x 24 would be more
+
+
+@pytest.mark.parametrize(
+    ("device", "maps", "spacing"),
+    [
+        ("cuda", (1.0, 1.0, 1.0), 1.5),
+        ("cuda", (1.8, 1.8, 1.8), 1.8),
+        ("cuda", (1.0, 1.0, 3.0), 2.0),
+        ("cuda", None, 2.0),
+        ("cpu", (1.0, 1.0, 1.0), 2.0),
+    ],
+)
+def test_finer_label_maps_make_a_finer_plan_where_there_is_time(
+    device: Any, maps: tuple[float, float, float] | None, spacing: float
+) -> None:
+    found = replace(fingerprint(), label_maps=4 if maps else 0, label_map_spacing=maps)
+    plans = make(found, device)
+    assert plans.configuration().spacing == (spacing,) * 3
+    reason = next(d.reason for d in plans.decisions if d.name == "voxel size")
+    assert ("label maps" in reason) == (maps is not None and max(maps) < 2)
 
 
 def test_without_label_maps_there_are_three_classes() -> None:
