@@ -159,30 +159,43 @@ def fit_table(scores: np.ndarray) -> tuple[float, ...]:
 def choose_shares(
     cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
 ) -> dict[str, float]:
-    """How much of each further score to add for the best mean average precision.
+    """How much of each further score to add for a good mean average precision.
 
-    One score after the other takes the best of a few shares while the others keep theirs, twice.
+    One score after the other takes one of a few shares while the others keep theirs, twice: the
+    smallest that is no worse than the best by more than one standard error of their difference,
+    volume by volume (the one-standard-error rule: Breiman et al., Classification and Regression
+    Trees, 1984). Few volumes cannot say more, and what is added was learned from lesions like those
+    it is judged by here.
 
     Args:
         cases: of each volume with synthetic lesions the score, the further scores by name, and
             the truth, flat.
 
     Returns:
-        For each name one of 0, 0.25, 0.5, 1, 2, 4, 8 and 16; the smallest of equals.
+        For each name one of 0, 0.25, 0.5, 1, 2, 4, 8 and 16.
     """
     shares = {name: 0.0 for name in cases[0][1]} if cases else {}
 
-    def precision(chosen: Mapping[str, float]) -> float:
+    def precisions(chosen: Mapping[str, float]) -> np.ndarray:
         joined = (
             (truth, score + sum(chosen[name] * further[name] for name in chosen))
             for score, further, truth in cases
         )
-        return float(np.mean([average_precision_score(t, s) for t, s in joined]))
+        return np.array([average_precision_score(t, s) for t, s in joined])
 
     for name in [*shares, *shares]:
-        reached = [precision(shares | {name: share}) for share in _SHARES]
-        shares[name] = _SHARES[int(np.argmax(reached))]
+        reached = [precisions(shares | {name: share}) for share in _SHARES]
+        best = max(reached, key=lambda values: float(values.mean()))
+        good = [_no_worse(values, best) for values in reached]
+        shares[name] = _SHARES[good.index(True)]
     return shares
+
+
+def _no_worse(values: np.ndarray, best: np.ndarray) -> bool:
+    """Whether the mean lies within one standard error of the paired difference to the best's."""
+    loss = best - values
+    error = float(loss.std(ddof=1)) / np.sqrt(loss.size) if loss.size > 1 else 0.0
+    return float(loss.mean()) <= error
 
 
 def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

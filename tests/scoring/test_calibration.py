@@ -146,6 +146,20 @@ def test_further_scores_are_added_only_where_they_help() -> None:
     assert choose_shares([(first, {}, truth)]) == choose_shares([]) == {}
 
 
+def test_a_gain_within_its_error_is_no_reason_to_add_more() -> None:
+    rng = np.random.default_rng(8)
+    cases = []
+    for number in range(6):
+        truth = rng.random(4000) < 0.05
+        first = rng.normal(size=truth.size) + 2 * truth
+        # Of use in one volume of six, harmful in none: its mean gain is its standard error.
+        more = 3.0 * truth * (number == 0) + 0.01 * rng.normal(size=truth.size)
+        cases.append((first, {"lucky": more}, truth))
+    assert choose_shares(cases) == {"lucky": 0.0}
+    everywhere = [(first, {"useful": 3.0 * truth}, truth) for first, _, truth in cases]
+    assert choose_shares(everywhere)["useful"] >= 1.0
+
+
 def test_thresholds_leave_their_share_of_healthy_voxels() -> None:
     rng = np.random.default_rng(6)
     rarity = calibration(rng.normal(size=100_000))
