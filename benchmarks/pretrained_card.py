@@ -42,7 +42,7 @@ _DATA = """\
   skull on; [brain-development.org](https://brain-development.org/ixi-dataset), CC BY-SA 3.0.
 - **Labels**: DLMUSE maps of 145 regions, an automatic segmentation. They come with these scans from
   the NiChart project of CBICA, University of Pennsylvania, where no other licence is stated for
-  them. disanat joins the regions to {classes} tissues and sets partial volume apart.
+  them. disanat joins the regions to {classes} tissues{apart}.
 {maps}- No lesion mask, real or automatic, had a part in training, calibration or threshold.
   Synthetic lesions did.
 - disanat's code is Apache-2.0. Whether weights inherit the licence of the scans is not settled: to
@@ -61,8 +61,7 @@ _LIMITS = """\
   unlike what was learned.
 - The anatomy is at {spacing} mm: finer scans are judged on their own grid, but with tissue borders
   from a coarser one. Small lesions are missed more often than large ones.
-- Only T1 was scanned. Other contrasts were rendered by signal equations, on label maps and on the
-  T1 scans themselves.
+- Only T1 was scanned. Other contrasts were rendered by signal equations.
 - The labels are automatic: what DLMUSE gets wrong was learned as the truth.
 - The share of healthy voxels that the map speaks of was measured on scans of that one scanner at
   {spacing} mm, and on renderings of them. Elsewhere expect more false positives.
@@ -128,8 +127,9 @@ def _data(data: Mapping[str, Any]) -> str:
     maps = int(data["plans"].get("label_maps", 0))
     scheme = scheme_by_names(data["plans"]["classes"])
     whole = sum(not tissue.part_of for tissue in scheme)
+    apart = " and sets partial volume apart" if whole < len(scheme) else ""
     said = _MAPS.format(maps=maps) if maps else ""
-    return _DATA.format(cases=_cases(data["facts"]) - maps, classes=whole, maps=said)
+    return _DATA.format(cases=_cases(data["facts"]) - maps, classes=whole, apart=apart, maps=said)
 
 
 def _cases(facts: Mapping[str, Any]) -> int:
@@ -240,5 +240,8 @@ def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
         "`python benchmarks/pretrained.py --from card` then writes this card anew.",
     ]
     if "train" not in record:
-        lines.append("For this card a model that had been trained before was taken (`--model`).")
+        lines.append(
+            "For this card a model that had been trained before was taken (`--model`): commits "
+            f"after its training changed how a model is trained; see {SCORES} for when it was."
+        )
     return lines

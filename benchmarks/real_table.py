@@ -165,10 +165,9 @@ def write_page(
     parts = [
         "# Real brains",
         "",
-        "Written by `make real`; not edited by hand. Trained on healthy IXI T1 at 2 mm and on",
-        "label maps of other brains without scans, no lesion mask anywhere; every other scan is",
-        "predicted at its native geometry, one contrast at a time. Few cases a set: read",
-        "differences accordingly.",
+        "Written by `make real`; not edited by hand. Trained on healthy IXI T1 at 2 mm and label",
+        "maps, no lesion mask anywhere; every other scan is predicted at its native geometry, one",
+        "contrast at a time. Few cases a set: read differences accordingly.",
         "",
         *_head(record),
         "",
