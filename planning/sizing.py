@@ -164,8 +164,8 @@ def fit(frame: Frame, memory_gb: float) -> Sizes:
 
     There is one order of sizes, each at least as large as the one before: the patch grows to the
     whole brain, then the batch. So more memory never gives a smaller patch, depth or batch. Where
-    even the first does not fit, features are taken away; what memory a GPU has left makes the
-    networks wider, up to twice.
+    even the first does not fit, features are taken away; what memory is left makes the networks
+    wider, up to twice: on a GPU, and on a CPU where it is memory that keeps the batch small.
 
     Raises:
         PlanError: even the smallest plan does not fit, or what the user has set does not.
@@ -188,7 +188,9 @@ def fit(frame: Frame, memory_gb: float) -> Sizes:
     if sizes is not order[0]:
         return sizes
     largest = order[bisect_left(order, True, key=lambda sizes: not fits(sizes)) - 1]
-    return _widened(largest, fits) if frame.device == "cuda" else largest
+    if frame.device == "cpu" and largest == order[-1]:
+        return largest  # time is the limit here, and wider networks take more of it
+    return _widened(largest, fits)
 
 
 def _patches(frame: Frame, features: int) -> list[tuple[int, ...]]:
