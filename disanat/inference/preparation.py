@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from acvl_utils.cropping_and_padding.bounding_boxes import (
-    bounding_box_to_slice,
-    get_bbox_from_mask,
-)
 
 from disanat.anatomy.plausible import brain_ml
 from disanat.io.images import Scan
 from disanat.methods.interface import PreparedChannel
 from disanat.plans import BrainMaskTool
+from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.normalisation import OUTSIDE, IntensityScale, intensity_scale
 from disanat.preprocessing.resampling import new_shape, resample
@@ -70,7 +67,7 @@ def prepare_case(
     first = next(iter(scans.values()))
     found = find_brain(scans, tool, brain_mask)
     brain = found.mask
-    box = _box(brain, first.spacing)
+    box = brain_box(brain, first.spacing, _MARGIN_MM)
     inside = brain[box]
     shape = new_shape(inside.shape, first.spacing, target)
     coarse = resample(inside.astype(np.float32), shape) >= 0.5
@@ -86,12 +83,3 @@ def prepare_case(
         for c, b in found.backgrounds.items()
     }
     return PreparedCase(channels, scales, outside, brain, box, first.spacing)
-
-
-def _box(brain: np.ndarray, spacing: Triple) -> tuple[slice, ...]:
-    bounds = get_bbox_from_mask(brain)
-    grown = [
-        [max(0, low - round(_MARGIN_MM / s)), min(n, high + round(_MARGIN_MM / s))]
-        for (low, high), s, n in zip(bounds, spacing, brain.shape, strict=True)
-    ]
-    return tuple(bounding_box_to_slice(grown))

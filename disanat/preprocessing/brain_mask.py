@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
+from acvl_utils.cropping_and_padding.bounding_boxes import (
+    bounding_box_to_slice,
+    get_bbox_from_mask,
+)
 from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
 from scipy import ndimage
 
 from disanat.anatomy.plausible import PLAUSIBLE_ML
 
-__all__ = ["close_mask", "stripped_background", "stripped_brain_mask"]
+__all__ = ["brain_box", "close_mask", "stripped_background", "stripped_brain_mask"]
 
 _CERTAINLY_STRIPPED = 0.5
 _PERHAPS_STRIPPED = 0.25
@@ -66,3 +72,21 @@ def stripped_brain_mask(array: np.ndarray, background: float) -> np.ndarray:
     kept = remove_all_but_largest_component(opened if opened.any() else foreground)
     grown = ndimage.binary_dilation(kept) & foreground
     return np.asarray(ndimage.binary_fill_holes(grown))
+
+
+def brain_box(
+    brain: np.ndarray, spacing: Sequence[float], margin_mm: float
+) -> tuple[slice, ...]:
+    """The bounding box of a brain with a margin on every side, inside the array.
+
+    Args:
+        brain: bool, (S, P, L), with at least one voxel.
+        spacing: voxel size in mm.
+        margin_mm: how much to add on each side.
+    """
+    bounds = get_bbox_from_mask(brain)
+    grown = [
+        [max(0, low - round(margin_mm / s)), min(n, high + round(margin_mm / s))]
+        for (low, high), s, n in zip(bounds, spacing, brain.shape, strict=True)
+    ]
+    return tuple(bounding_box_to_slice(grown))

@@ -8,10 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from acvl_utils.cropping_and_padding.bounding_boxes import (
-    bounding_box_to_slice,
-    get_bbox_from_mask,
-)
 from sklearn.cluster import KMeans
 from tqdm import tqdm
 
@@ -25,6 +21,7 @@ from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.io.store import StoredCase, save_case
 from disanat.plans import Configuration, Plans, Triple
+from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import head_mask, intensity_scale
@@ -92,7 +89,7 @@ def preprocess_case(
     found = find_brain(scans, plans.brain_mask_tool, brain_mask, given)
     brain = found.mask
     margin = _MARGIN_STRIPPED_MM if found.stripped else _MARGIN_SKULL_MM
-    box = _box(brain, first.spacing, margin)
+    box = brain_box(brain, first.spacing, margin)
     shape = new_shape(brain[box].shape, first.spacing, configuration.spacing)
     brain = resample(brain[box].astype(np.float32), shape) >= 0.5
     images = [resample(scan.array[box], shape, order=3) for scan in scans.values()]
@@ -158,17 +155,6 @@ def _atlas_labels(
         return atlas_tissues(image, spacing, brain)
     except ImageError as cause:
         raise ImplausibleError(f"{scan.path}: {cause}") from cause
-
-
-def _box(
-    brain: np.ndarray, spacing: tuple[float, float, float], margin_mm: float
-) -> tuple[slice, ...]:
-    bounds = get_bbox_from_mask(brain)
-    grown = [
-        [max(0, low - round(margin_mm / s)), min(n, high + round(margin_mm / s))]
-        for (low, high), s, n in zip(bounds, spacing, brain.shape, strict=True)
-    ]
-    return tuple(bounding_box_to_slice(grown))
 
 
 def _complete(labels: np.ndarray, brain: np.ndarray, scheme: tuple[TissueClass, ...]) -> np.ndarray:

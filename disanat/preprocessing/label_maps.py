@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from acvl_utils.cropping_and_padding.bounding_boxes import (
-    bounding_box_to_slice,
-    get_bbox_from_mask,
-)
+from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
 from scipy import ndimage
-from skimage.measure import label
 
 from disanat.anatomy.partial_volume import set_partial_volume_apart
 from disanat.errors import DatasetError
 from disanat.io.images import Scan, read_labels
 from disanat.io.store import StoredCase
 from disanat.plans import Triple
+from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.tables import EXTRACEREBRAL
@@ -82,8 +79,9 @@ def preprocess_label_map(
         A case without channels; its one image is that T1-like picture.
     """
     tissue, other, scan = read_tissues(path, mapping)
-    tissue = _one_piece(tissue)
-    box = _box(tissue > 0, scan.spacing)
+    # Some maps hold specks of fluid elsewhere in the head.
+    tissue = np.where(remove_all_but_largest_component(tissue > 0), tissue, 0).astype(np.uint8)
+    box = brain_box(tissue > 0, scan.spacing, _MARGIN_MM)
     tissue, other = tissue[box], other[box]
     tissue = _filled(tissue, scan.spacing)
     levels = np.array([0.0, *(_LEVELS[c.kind] for c in EIGHT_CLASSES)], np.float32)
@@ -97,23 +95,6 @@ def preprocess_label_map(
     labels[skull] = EXTRACEREBRAL + around[skull] % _EXTRA
     image = np.where(labels > 0, picture, np.float32(OUTSIDE))
     return StoredCase(name, image[None].astype(np.float32), labels, ())
-
-
-def _one_piece(tissue: np.ndarray) -> np.ndarray:
-    """The brain alone: some maps hold specks of fluid elsewhere in the head."""
-    pieces = label(tissue > 0)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return np.where(pieces == sizes.argmax(), tissue, 0).astype(np.uint8)
-
-
-def _box(brain: np.ndarray, spacing: Sequence[float]) -> tuple[slice, ...]:
-    bounds = get_bbox_from_mask(brain)
-    grown = [
-        [max(0, low - round(_MARGIN_MM / s)), min(n, high + round(_MARGIN_MM / s))]
-        for (low, high), s, n in zip(bounds, spacing, brain.shape, strict=True)
-    ]
-    return tuple(bounding_box_to_slice(grown))
 
 
 def _filled(tissue: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
