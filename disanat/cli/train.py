@@ -48,6 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="train from the plan that was given this name (default: the plan without a name)",
     )
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
+    parser.add_argument(
+        "--pretrained_weights",
+        metavar="MODEL",
+        help="start from the weights of a finished model: its folder, or pretrained for the one "
+        "that ships with disanat",
+    )
     parser.add_argument("--epochs", type=int, help="train this many epochs instead of the plan's")
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), help="where to train (default: a GPU if there is one)"
@@ -98,6 +104,7 @@ def _run(args: argparse.Namespace) -> int:
     if workers > 0:
         # Threads that wait without spinning: the renderers need the time they would burn.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from disanat.inference.find import find_model
     from disanat.training.ensemble import ready_ensemble
     from disanat.training.loop import TrainingSettings
     from disanat.training.train import default_device, latest_plan, train
@@ -115,6 +122,7 @@ def _run(args: argparse.Namespace) -> int:
         seed=args.seed,
         workers=workers,
         resume=args.resume,
+        pretrained=find_model(home, start) if (start := args.pretrained_weights) else None,
     )
     folds = sorted(set(args.fold))
     members = [

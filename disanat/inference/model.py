@@ -33,6 +33,7 @@ __all__ = [
     "model_folder",
     "save_ensemble",
     "save_model",
+    "trained_on",
 ]
 
 DESCRIPTION = "model.json"
@@ -102,6 +103,14 @@ def finished(folder: Path) -> str:
     """When a model was finished, in ISO format; empty where its description does not say."""
     description = read_json(folder / DESCRIPTION, ModelError, REMEDY)
     return str(description.get("finished", "")) if isinstance(description, dict) else ""
+
+
+def trained_on(folder: Path) -> tuple[str, ...]:
+    """Names of the cases that a model was trained on; none where its description keeps them out."""
+    description = read_json(folder / DESCRIPTION, ModelError, REMEDY)
+    facts = description.get("facts", {}) if isinstance(description, dict) else {}
+    names = facts.get("train_cases", [])
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
 def load_model(folder: Path, device: str = "cpu") -> Model:

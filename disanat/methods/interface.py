@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor, nn
 
+from disanat.networks.inherit import Channels
 from disanat.plans import Configuration, Plans
 from disanat.tissues import scheme_by_names
 
@@ -95,6 +96,10 @@ class Method(Detector):
     @abstractmethod
     def networks(self) -> nn.ModuleDict:
         """The method's networks, by name; empty for a method without training."""
+
+    def class_channels(self) -> tuple[Channels, ...]:
+        """The layers of its networks whose inputs or outputs are tissue classes."""
+        return ()
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:

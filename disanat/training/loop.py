@@ -45,6 +45,8 @@ class TrainingSettings:
     seed: int = 0
     workers: int = 0
     resume: bool = False
+    pretrained: Path | None = None
+    """Folder of the model whose weights the networks start from."""
 
 
 def _running_average(average: Any, current: Any, count: Tensor | int) -> None:

@@ -20,6 +20,7 @@ from disanat.plans import Configuration, Plans, load_json
 from disanat.training.calibrate import calibrate
 from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
 from disanat.training.splits import FOLDS, split_stored
+from disanat.training.warm_start import start_from
 
 __all__ = ["PLANS", "cases_folder", "default_device", "latest_plan", "train"]
 
@@ -87,13 +88,15 @@ def train(
     )
     cases = cases_folder(home, plans, chosen)
     split = split_stored(cases, fold)
+    torch.manual_seed(settings.seed)
+    built = kind(plans, chosen)
+    if settings.pretrained:
+        start_from(built, settings.pretrained, split)
     folder = model_folder(home, plans, method, chosen.name, fold, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:
         for stale in (DESCRIPTION, "training_log.txt"):
             (folder / stale).unlink(missing_ok=True)
-    torch.manual_seed(settings.seed)
-    built = kind(plans, chosen)
     weights: dict[str, torch.Tensor] = {}
     trained_s = 0.0
     if kind.trainable:
@@ -112,6 +115,7 @@ def train(
         "threshold_cases": list(split.threshold),
         "device": _described(settings.device),
         "torch": torch.__version__,
+        "pretrained_weights": str(settings.pretrained or ""),
     }
     save_model(Model(built, plans, chosen, calibration, folder), weights, facts)
     log.info("Model finished in %s min: %s", facts["minutes"], folder)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from disanat.anatomy.edges import anatomy_edges
 from disanat.methods.dal.ablation import Steps
+from disanat.methods.dal.channels import class_channels
 from disanat.methods.dal.losses import (
     lesion_loss,
     painting_loss,
@@ -26,6 +27,7 @@ from disanat.methods.dal.losses import (
 )
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
+from disanat.networks.inherit import Channels
 from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
 from disanat.plans import Configuration, Plans
@@ -51,7 +53,7 @@ class DisentangledAnatomy(Method):
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
         classes, dimension = len(self.scheme), configuration.dimension
-        seen = 2 * configuration.context_slices + 1 if dimension == 2 else 1
+        seen = self.slices = 2 * configuration.context_slices + 1 if dimension == 2 else 1
         self.encoder = build_unet(configuration.encoder, dimension, seen, classes + 2)
         self.restorer = EdgeRestorer(configuration.restorer, dimension, classes + 1)
         self.decoder = FilmDecoder(dimension, classes, configuration.decoder_features)
@@ -73,6 +75,9 @@ class DisentangledAnatomy(Method):
         if not self.steps.restores:
             del networks["restorer"]
         return nn.ModuleDict(networks)
+
+    def class_channels(self) -> tuple[Channels, ...]:
+        return class_channels([tissue.name for tissue in self.scheme], self.slices)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         output = self._run(self.encoder, batch["image"])
