@@ -117,10 +117,11 @@ def run_steps(args: argparse.Namespace, data: Path) -> None:
     commands = Commands(HOME)
     memory = ["--gpu_memory_gb", str(args.gpu_memory_gb)] if args.gpu_memory_gb else []
     epochs = ["--epochs", str(args.epochs)] if args.epochs else []
+    start = ["--pretrained_weights", args.pretrained_weights] if args.pretrained_weights else []
     actions: dict[str, Callable[[], Any]] = {
         "convert": lambda: convert_training_set(commands, HOME, data),
         "plan": lambda: commands.run("disanat_plan_and_preprocess", "-d", "5", *memory),
-        "train": lambda: commands.run("disanat_train", "-d", "5", "-f", args.fold, *epochs),
+        "train": lambda: commands.run("disanat_train", "-d", "5", "-f", args.fold, *epochs, *start),
         "ship": lambda: ship(args.model or trained_folder(args.fold)),
         "time": lambda: measure_times(commands, data),
     }
@@ -143,6 +144,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--fold", default="all", help="0 to 4, or all (default)")
     parser.add_argument("--epochs", type=int, help="instead of the plan's")
+    parser.add_argument("--pretrained_weights", help="folder of a model to start training from")
     parser.add_argument("--gpu_memory_gb", type=float, help="plan for a GPU with this memory")
     args = parser.parse_args()
     if args.model:

@@ -173,6 +173,8 @@ def _training(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
         f"{facts['reference_cases']} gave the healthy reference, {facts['threshold_cases']} the "
         "threshold; no case did two of these.",
     ]
+    if "started_from" in facts:
+        lines.append(f"- Its weights started from those of a model: {facts['started_from']}.")
     if plans["overridden"]:
         lines.append(f"- Set by hand in the plan: {', '.join(plans['overridden'])}.")
     return lines
@@ -227,6 +229,7 @@ def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
     facts, planned = data["facts"], data["configuration"]["epochs"]
     flags = [f"--fold {facts['fold']}"]
     flags += [f"--epochs {facts['epochs']}"] if facts["epochs"] != planned else []
+    flags += ["--pretrained_weights MODEL"] if "started_from" in facts else []
     flags += [f"--{one}" for one in data["plans"]["overridden"] if one.startswith("gpu_memory_gb")]
     lines = [
         "```",
@@ -239,6 +242,11 @@ def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
         "`python benchmarks/real.py --from predict --model pretrained` measures this model, and "
         "`python benchmarks/pretrained.py --from card` then writes this card anew.",
     ]
+    if "started_from" in facts:
+        lines.append(
+            "MODEL is the folder of the model it started from, which was trained like this, but "
+            "from random weights."
+        )
     if "train" not in record:
         lines.append(
             "For this card a model that had been trained before was taken (`--model`): commits "

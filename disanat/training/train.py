@@ -20,7 +20,7 @@ from disanat.plans import Configuration, Plans, load_json
 from disanat.training.calibrate import calibrate
 from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
 from disanat.training.splits import FOLDS, split_stored
-from disanat.training.warm_start import start_from
+from disanat.training.warm_start import said_of_start, start_from
 
 __all__ = ["PLANS", "cases_folder", "default_device", "latest_plan", "train"]
 
@@ -90,7 +90,9 @@ def train(
     split = split_stored(cases, fold)
     torch.manual_seed(settings.seed)
     built = kind(plans, chosen)
+    started_from = ""
     if settings.pretrained:
+        started_from = said_of_start(settings.pretrained)
         start_from(built, settings.pretrained, split)
     folder = model_folder(home, plans, method, chosen.name, fold, left_out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,8 +117,9 @@ def train(
         "threshold_cases": list(split.threshold),
         "device": _described(settings.device),
         "torch": torch.__version__,
-        "pretrained_weights": str(settings.pretrained or ""),
     }
+    if started_from:
+        facts["started_from"] = started_from
     save_model(Model(built, plans, chosen, calibration, folder), weights, facts)
     log.info("Model finished in %s min: %s", facts["minutes"], folder)
     return folder

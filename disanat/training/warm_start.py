@@ -6,12 +6,13 @@ import logging
 from pathlib import Path
 
 from disanat.errors import ModelError
-from disanat.inference.model import load_model, trained_on
+from disanat.home import read_json
+from disanat.inference.model import DESCRIPTION, REMEDY, load_model, trained_on
 from disanat.methods.interface import Method
 from disanat.networks.inherit import inherited
 from disanat.training.splits import Split
 
-__all__ = ["start_from"]
+__all__ = ["said_of_start", "start_from"]
 
 log = logging.getLogger(__name__)
 
@@ -63,3 +64,13 @@ def start_from(method: Method, folder: Path, split: Split) -> None:
         ) from cause
     networks.load_state_dict(weights)
     log.info("Starting from the weights of %s.", folder)
+
+
+def said_of_start(folder: Path) -> str:
+    """What a training that started from this finished model says of it, without its place."""
+    data = read_json(folder / DESCRIPTION, ModelError, REMEDY)
+    epochs, classes = data["facts"].get("epochs", "?"), len(data["plans"]["classes"])
+    return (
+        f"{data['method']} on {data['plans']['dataset']} with {classes} tissue classes, "
+        f"{epochs} epochs, finished {data['finished']}"
+    )
