@@ -121,7 +121,9 @@ def run_steps(args: argparse.Namespace, data: Path) -> None:
     actions: dict[str, Callable[[], Any]] = {
         "convert": lambda: convert_training_set(commands, HOME, data),
         "plan": lambda: commands.run("disanat_plan_and_preprocess", "-d", "5", *memory),
-        "train": lambda: commands.run("disanat_train", "-d", "5", "-f", args.fold, *epochs, *start),
+        "train": lambda: commands.run(
+            "disanat_train", "-d", "5", "-f", args.fold, *epochs, *start
+        ),
         "ship": lambda: ship(args.model or trained_folder(args.fold)),
         "time": lambda: measure_times(commands, data),
     }
