@@ -21,7 +21,7 @@ class Ensemble(Detector):
 
     def __init__(self, members: Sequence[Detector]) -> None:
         super().__init__(members[0].plans, members[0].configuration)
-        self.name = members[0].name
+        self.name, self.learned_scores = members[0].name, members[0].learned_scores
         self.members = tuple(members)
 
     def anatomy(self, image: np.ndarray) -> np.ndarray | None:

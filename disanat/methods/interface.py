@@ -65,6 +65,8 @@ class Detector(ABC):
     """What calibration and prediction need: something that scores the channels of a case."""
 
     name: str
+    learned_scores: tuple[str, ...] = ()
+    """Names of the further scores that are learned from training's synthetic lesions."""
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         self.plans = plans

@@ -158,37 +158,50 @@ def fit_table(scores: np.ndarray) -> tuple[float, ...]:
 
 def choose_shares(
     cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
+    known: Sequence[bool] = (),
+    learned: Sequence[str] = (),
 ) -> dict[str, float]:
     """How much of each further score to add for a good mean average precision.
 
     One score after the other takes one of a few shares while the others keep theirs, twice: the
     smallest that is no worse than the best by more than one standard error of their difference,
     volume by volume (the one-standard-error rule: Breiman et al., Classification and Regression
-    Trees, 1984). Few volumes cannot say more, and what is added was learned from lesions like those
-    it is judged by here.
+    Trees, 1984). Few volumes cannot say more.
+
+    A score that was learned from synthetic lesions is judged by those of the other kind, any other
+    score by the kind that training knows, which alone follows the physics of the contrast.
 
     Args:
         cases: of each volume with synthetic lesions the score, the further scores by name, and
             the truth, flat.
+        known: of each volume whether its lesions are of the kind that training knows; where none
+            is of the kind that should judge a score, all volumes do.
+        learned: the further scores that were learned from synthetic lesions.
 
     Returns:
         For each name one of 0, 0.25, 0.5, 1, 2, 4, 8 and 16.
     """
     shares = {name: 0.0 for name in cases[0][1]} if cases else {}
-
-    def precisions(chosen: Mapping[str, float]) -> np.ndarray:
-        joined = (
-            (truth, score + sum(chosen[name] * further[name] for name in chosen))
-            for score, further, truth in cases
-        )
-        return np.array([average_precision_score(t, s) for t, s in joined])
-
     for name in [*shares, *shares]:
-        reached = [precisions(shares | {name: share}) for share in _SHARES]
+        wanted = name not in learned
+        judges = [case for case, kind in zip(cases, known) if kind == wanted] or cases
+        reached = [_precisions(judges, shares | {name: share}) for share in _SHARES]
         best = max(reached, key=lambda values: float(values.mean()))
         good = [_no_worse(values, best) for values in reached]
         shares[name] = _SHARES[good.index(True)]
     return shares
+
+
+def _precisions(
+    cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
+    shares: Mapping[str, float],
+) -> np.ndarray:
+    """Average precision of the joined score of each volume."""
+    joined = (
+        (truth, score + sum(shares[name] * further[name] for name in shares))
+        for score, further, truth in cases
+    )
+    return np.array([average_precision_score(t, s) for t, s in joined])
 
 
 def _no_worse(values: np.ndarray, best: np.ndarray) -> bool:

@@ -67,7 +67,7 @@ def calibrate(
                 yield opinion
                 bar.update()
 
-        shares = _shares(show, weighing)
+        shares = _shares(show, weighing, method.learned_scores)
         tables, figures = _tables(show, reference, shares)
         draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares, own_units=True)
         finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
@@ -82,14 +82,15 @@ def calibrate(
     return finished
 
 
-def _shares(show: _Show, names: Sequence[str]) -> dict[str, float]:
+def _shares(show: _Show, names: Sequence[str], learned: Sequence[str]) -> dict[str, float]:
     """How much of each further score helps, on synthetic lesions."""
-    seen = []
+    seen, known = [], []
     for opinion in show(names, True):
         brain, result = opinion.brain, opinion.result
         further = {name: one[brain] for name, one in result.further.items()}
         seen.append((result.score[brain], further, opinion.truth[brain]))
-    return choose_shares(seen)
+        known.append(not opinion.probed)
+    return choose_shares(seen, known, learned)
 
 
 def _tables(

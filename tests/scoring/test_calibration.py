@@ -160,6 +160,21 @@ def test_a_gain_within_its_error_is_no_reason_to_add_more() -> None:
     assert choose_shares(everywhere)["useful"] >= 1.0
 
 
+def test_what_was_learned_is_judged_by_lesions_of_the_other_kind() -> None:
+    rng = np.random.default_rng(9)
+    cases, known = [], []
+    for number in range(6):
+        truth = rng.random(4000) < 0.05
+        first = rng.normal(size=truth.size) + truth
+        # Finds the lesions that training knows, and is misled by the others.
+        sign = 1 if number % 2 else -1
+        cases.append((first, {"biased": sign * 3.0 * truth + rng.normal(size=truth.size)}, truth))
+        known.append(number % 2 == 1)
+    assert choose_shares(cases, known, ["biased"]) == {"biased": 0.0}
+    assert choose_shares(cases, known)["biased"] >= 0.5
+    assert choose_shares(cases, [True] * 6, ["biased"]) == choose_shares(cases)
+
+
 def test_thresholds_leave_their_share_of_healthy_voxels() -> None:
     rng = np.random.default_rng(6)
     rarity = calibration(rng.normal(size=100_000))

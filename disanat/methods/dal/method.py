@@ -49,6 +49,7 @@ class DisentangledAnatomy(Method):
     """Method `dal`."""
 
     name = "dal"
+    learned_scores = ("comparator",)
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
