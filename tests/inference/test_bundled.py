@@ -13,7 +13,7 @@ from disanat.inference import bundled
 from disanat.inference.bundled import bundled_folder, bundled_model, is_bundled
 from disanat.inference.export import MOST_MB
 from disanat.inference.model import load_model
-from disanat.tissues import EIGHT_CLASSES
+from disanat.tissues import TWELVE_CLASSES
 
 Ship = Callable[[], Path]
 
@@ -70,7 +70,7 @@ def test_what_really_ships_is_whole_small_and_names_nobody() -> None:
     if not (folder / "model.json").exists():
         pytest.skip(f"no model in {folder}: make it with benchmarks/pretrained.py")
     model = load_model(folder)
-    assert model.plans.classes == tuple(c.name for c in EIGHT_CLASSES)
+    assert model.plans.classes == tuple(c.name for c in TWELVE_CLASSES)
     assert sum(p.stat().st_size for p in folder.iterdir()) <= MOST_MB * 1e6
     facts = json.loads((folder / "model.json").read_text())["facts"]
     assert all(isinstance(v, int) for k, v in facts.items() if k.endswith("_cases"))
