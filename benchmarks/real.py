@@ -182,6 +182,8 @@ def run_steps(
     else:
         earlier = STEPS[: STEPS.index(first)]
         record = {step: entry for step, entry in load_record().items() if step in earlier}
+    if model is not None:
+        record.pop("train", None)  # it made another model than the one that is measured
     commands = Commands(HOME)
     actions = {
         "convert": lambda: convert(commands, data),
