@@ -92,8 +92,8 @@ def train(
     built = kind(plans, chosen)
     started_from = ""
     if settings.pretrained:
-        started_from = said_of_start(settings.pretrained)
         start_from(built, settings.pretrained, split)
+        started_from = said_of_start(settings.pretrained)
     folder = model_folder(home, plans, method, chosen.name, fold, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:

@@ -275,14 +275,7 @@ class DisentangledAnatomy(Method):
         mirror: bool = True,
     ) -> Tensor:
         with torch.inference_mode():
-            return apply_to_volume(
-                network,
-                volume,
-                self.configuration,
-                fill,
-                context,
-                mirror,
-            )
+            return apply_to_volume(network, volume, self.configuration, fill, context, mirror)
 
 
 def _mean_dice(named: Tensor, labels: Tensor, classes: int) -> float:
