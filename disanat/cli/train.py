@@ -39,7 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
         "several: train one after the other, then calibrate them as an ensemble (default: 0)",
     )
     parser.add_argument(
-        "-m", "--method", default="dal", help="dal (default) or threshold (baseline, no training)"
+        "-m",
+        "--method",
+        default="dal",
+        help="dal (default); threshold, the baseline without training; or a rival of dal, such as "
+        "ae or dae: documentation/rivals.md lists them",
     )
     parser.add_argument(
         "-p",

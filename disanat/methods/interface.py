@@ -94,6 +94,10 @@ class Method(Detector):
     """One way to find anomalies, trained on healthy scans alone."""
 
     trainable: bool = True
+    synthetic_lesions: bool = True
+    """Whether its training samples have synthetic lesions; else all are healthy."""
+    published_features: int | None = None
+    """Channels of the first stage of its authors' network; None: nothing to compare with."""
 
     @abstractmethod
     def networks(self) -> nn.ModuleDict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from disanat.errors import ModelError
+from disanat.methods.ae import DenseAutoencoder
+from disanat.methods.dae import DenoisingAutoencoder
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.methods.interface import Method
 from disanat.methods.threshold import IntensityThreshold
@@ -14,6 +16,8 @@ __all__ = ["get_method", "method_names", "untrained_methods"]
 _OWN: dict[str, type[Method]] = {
     DisentangledAnatomy.name: DisentangledAnatomy,
     IntensityThreshold.name: IntensityThreshold,
+    DenseAutoencoder.name: DenseAutoencoder,
+    DenoisingAutoencoder.name: DenoisingAutoencoder,
 }
 _GROUP = "disanat.methods"
 

@@ -134,10 +134,13 @@ class BlockLoader(DataLoader):
 
 
 class RenderTransform(AbstractTransform):
-    """Turns each deformed block into two looks of one brain with the same lesion."""
+    """Turns each deformed block into two looks of one brain with the same lesion, if any."""
 
-    def __init__(self, scheme: Sequence[TissueClass], configuration: Configuration) -> None:
+    def __init__(
+        self, scheme: Sequence[TissueClass], configuration: Configuration, lesions: bool = True
+    ) -> None:
         self.scheme = tuple(scheme)
+        self.lesions = lesions
         self.dimension = configuration.dimension
         axis = AXES.index(configuration.slice_axis)
         others = [s for i, s in enumerate(configuration.spacing) if i != axis]
@@ -166,7 +169,9 @@ class RenderTransform(AbstractTransform):
         real, labels = (data, seg) if self.dimension == 2 else (data[0], seg[0])
         labels = labels.astype(np.uint8)
         tissue = np.where(labels < EXTRACEREBRAL, labels, 0)
-        lesion = draw_lesion(rng, tissue, np.isin(tissue, self.preferred), self.spacing)
+        lesion = None
+        if self.lesions:
+            lesion = draw_lesion(rng, tissue, np.isin(tissue, self.preferred), self.spacing)
         mask = np.zeros(labels.shape, bool) if lesion is None else lesion.mask
         looks = [
             render(
@@ -239,6 +244,7 @@ def batches(
     seed: int,
     workers: int,
     deform: bool = True,
+    lesions: bool = True,
 ) -> Any:
     """An endless iterator of rendered batches (dictionaries of numpy arrays).
 
@@ -250,10 +256,12 @@ def batches(
         seed: of numpy's generator in this process or in each worker.
         workers: worker processes; 0 renders in this one.
         deform: apply spatial augmentation.
+        lesions: put synthetic lesions in; else every sample is healthy.
     """
     loader = BlockLoader(folder, names, configuration, seed)
     scheme = scheme_by_names(plans.classes)
-    transform = Compose([*_spatial(configuration, deform), RenderTransform(scheme, configuration)])
+    rendering = RenderTransform(scheme, configuration, lesions)
+    transform = Compose([*_spatial(configuration, deform), rendering])
     if workers == 0:
         np.random.seed(seed)
         return SingleThreadedAugmenter(loader, transform)

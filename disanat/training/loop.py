@@ -168,10 +168,14 @@ def train_networks(
         log.info("Going on after epoch %d.", first)
     elif settings.resume:
         log.warning("There is no %s in %s: training starts anew.", LATEST, folder)
+    ill = method.synthetic_lesions
+    seed = settings.seed + 1000 * first
     source = batches(
-        cases, split.train, plans, configuration, settings.seed + 1000 * first, settings.workers
+        cases, split.train, plans, configuration, seed, settings.workers, lesions=ill
     )
-    validation = _validation_batches(cases, split.watched, plans, configuration, trainer.device)
+    validation = _validation_batches(
+        cases, split.watched, plans, configuration, trainer.device, ill
+    )
     smaller = next_smaller(plans, configuration)
     _try_one_step(trainer, next(source), smaller)
     bar = tqdm(
@@ -205,11 +209,12 @@ def _validation_batches(
     plans: Plans,
     configuration: Configuration,
     device: torch.device,
+    lesions: bool,
 ) -> list[dict[str, torch.Tensor]]:
     """The same few batches of held-out cases for every epoch."""
     small = replace(configuration, batch_size=min(configuration.batch_size, 16))
     before = np.random.get_state()
-    source = batches(cases, names, plans, small, 4242, 0, deform=False)
+    source = batches(cases, names, plans, small, 4242, 0, deform=False, lesions=lesions)
     drawn = [to_tensors(next(source), device) for _ in range(_VALIDATION_BATCHES)]
     np.random.set_state(before)
     return drawn

@@ -96,3 +96,11 @@ def test_free_contrasts_leave_the_signal_equations_out(
     with pytest.raises(TypeError):
         draw(folder, plans, plans.configuration("2d"))
     assert drawn
+
+
+def test_methods_that_learn_from_healthy_samples_get_no_lesion(folder: Path, plans: Plans) -> None:
+    configuration = plans.configuration("2d")
+    source = batches(folder / "2d", NAMES, plans, configuration, 0, 0, lesions=False)
+    assert not any(next(source)["lesion"].any() for _ in range(6))
+    source = batches(folder / "2d", NAMES, plans, configuration, 0, 0)
+    assert any(next(source)["lesion"].any() for _ in range(6))
