@@ -50,7 +50,7 @@ class Budget:
         if self.minutes is not None:
             return f"about {self.minutes:g} minutes for each method"
         if self.epochs is not None:
-            return f"{self.epochs} epochs for each method"
+            return f"{self.epochs} epoch{'s' if self.epochs > 1 else ''} for each method"
         return (
             "the plan's epochs for each method, fewer where its error on held-out healthy scans "
             f"stays where it is (never fewer than {FEWEST_EPOCHS})"

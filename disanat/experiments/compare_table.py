@@ -243,5 +243,6 @@ def _cells(name: str, estimate: Estimate | None) -> dict[str, object]:
 def _draw(one: SetResult, target: Path) -> None:
     measure = one.judged_by
     values = {method: list(one.values(method, measure).values()) for method in one.found}
-    title = f"{one.one.name}, {len(one.common)} cases"
+    kind = "healthy cases" if measure == "false_positive_ml" else "cases with lesions"
+    title = f"{one.one.name}, {max(map(len, values.values()))} {kind}"
     dot_figure(values, target, title, MEASURES[measure])

@@ -39,10 +39,11 @@ def dot_figure(
         found = shown[method]
         estimate = estimate_mean(list(found))
         heights = row + rng.uniform(-_SPREAD, _SPREAD, found.size)
-        axis.scatter(found, heights, s=16, color=_DOT_COLOUR, alpha=0.8, linewidths=0)
+        axis.scatter(found, heights, s=16, color=_DOT_COLOUR, alpha=0.8, linewidths=0, zorder=3)
         if estimate.low is not None and estimate.high is not None:
             axis.hlines(row, estimate.low, estimate.high, color=_MEAN_COLOUR, linewidth=2)
-        axis.plot(float(found.mean()), row, "D", color=_MEAN_COLOUR, markersize=6)
+        mean = float(found.mean())
+        axis.plot(mean, row, "D", color=_MEAN_COLOUR, markerfacecolor="white", markersize=7)
     axis.set_yticks(range(len(order)), order)
     axis.set_ylim(-0.6, len(order) - 0.4)
     axis.set_xlabel(f"{measure}; dot: a case, diamond: mean, line: its 95% interval")
