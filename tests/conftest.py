@@ -173,7 +173,7 @@ def shrink_plans(home: Path, iterations: int = 40) -> None:
 
 def run_main(name: str, *argv: object) -> int:
     """Exit code of a command's `main()`."""
-    from disanat.cli import evaluate, predict, train
+    from disanat.cli import compare, evaluate, predict, train
     from planning import cli
 
     commands: dict[str, Callable[[list[str]], int]] = {
@@ -181,6 +181,7 @@ def run_main(name: str, *argv: object) -> int:
         "train": train.main,
         "predict": predict.main,
         "evaluate": evaluate.main,
+        "compare": compare.main,
     }
     return commands[name]([str(a) for a in argv])
 

@@ -8,14 +8,23 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
-from disanat.errors import DisanatError
+from disanat.errors import DisanatError, PlanError
 
-__all__ = ["INTERRUPTED", "USER_ERROR", "add_home_argument", "run_command", "set_up_logging"]
+__all__ = [
+    "INTERRUPTED",
+    "USER_ERROR",
+    "add_home_argument",
+    "add_processes_argument",
+    "prepare_processes",
+    "run_command",
+    "set_up_logging",
+]
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -53,6 +62,35 @@ def add_home_argument(parser: argparse.ArgumentParser) -> None:
         help="folder that holds raw/, preprocessed/ and results/ "
         "(default: the environment variable DISANAT_HOME, else ./disanat_home)",
     )
+
+
+def add_processes_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `-np` of a command that trains; give `args.processes` to `prepare_processes`."""
+    parser.add_argument(
+        "-np",
+        "--processes",
+        type=int,
+        help="processes that render training batches; 0 renders in the main process (default: 0 on "
+        "one or two cores, where a renderer only takes the network's time; else half the cores, at "
+        "most 4)",
+    )
+
+
+def prepare_processes(wanted: int | None) -> int:
+    """How many processes render; to be called before torch is imported.
+
+    Raises:
+        PlanError: fewer than none are wanted.
+    """
+    cores = os.cpu_count() or 1
+    default = 0 if cores <= 2 else min(4, cores // 2)
+    workers = default if wanted is None else wanted
+    if workers < 0:
+        raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
+    if workers > 0:
+        # Threads that wait without spinning: the renderers need the time they would burn.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return workers
 
 
 def run_command(

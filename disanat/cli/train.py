@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import textwrap
 from collections.abc import Sequence
 
 from disanat.ablations import MEANINGS, check_ablations
-from disanat.cli.common import add_home_argument, run_command
+from disanat.cli.common import (
+    add_home_argument,
+    add_processes_argument,
+    prepare_processes,
+    run_command,
+)
 from disanat.errors import PlanError
 from disanat.home import resolve_home
 
@@ -63,14 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--device", choices=("cpu", "cuda"), help="where to train (default: a GPU if there is one)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
-    parser.add_argument(
-        "-np",
-        "--processes",
-        type=int,
-        help="processes that render training batches; 0 renders in the main process (default: 0 on "
-        "one or two cores, where a renderer only takes the network's time; else half the cores, at "
-        "most 4)",
-    )
+    add_processes_argument(parser)
     parser.add_argument(
         "--ablate",
         nargs="+",
@@ -98,16 +95,8 @@ def _meanings() -> str:
     )
 
 
-def _default_workers() -> int:
-    cores = os.cpu_count() or 1
-    return 0 if cores <= 2 else min(4, cores // 2)
-
-
 def _run(args: argparse.Namespace) -> int:
-    workers = _default_workers() if args.processes is None else args.processes
-    if workers > 0:
-        # Threads that wait without spinning: the renderers need the time they would burn.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    workers = prepare_processes(args.processes)
     from disanat.inference.find import find_model
     from disanat.training.ensemble import ready_ensemble
     from disanat.training.loop import TrainingSettings
@@ -115,8 +104,6 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.epochs is not None and args.epochs < 1:
         raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
-    if workers < 0:
-        raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
     ablations = check_ablations(args.ablate)
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)

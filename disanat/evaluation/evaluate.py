@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cattrs
 import numpy as np
 
 from disanat.errors import DatasetError
@@ -23,10 +24,17 @@ from disanat.evaluation.metrics import (
     rank,
     slice_scores,
 )
-from disanat.home import atomic_path, write_json
+from disanat.home import atomic_path, read_json, write_json
 from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
 
-__all__ = ["CaseResult", "Evaluation", "evaluate_folder", "label_path", "write_evaluation"]
+__all__ = [
+    "CaseResult",
+    "Evaluation",
+    "evaluate_folder",
+    "label_path",
+    "read_evaluation",
+    "write_evaluation",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -223,6 +231,20 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """What `write_evaluation` wrote into a folder.
+
+    Raises:
+        DatasetError: it is absent or damaged.
+    """
+    source, remedy = folder / "evaluation.json", "run disanat_evaluate again"
+    data = read_json(source, DatasetError, remedy)
+    try:
+        return cattrs.structure(data, Evaluation)
+    except (cattrs.BaseValidationError, TypeError, ValueError) as cause:
+        raise DatasetError(f"{source} is no evaluation ({cause}): {remedy}.") from cause
 
 
 def _row(result: CaseResult) -> dict[str, object]:

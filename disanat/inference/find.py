@@ -36,7 +36,8 @@ def find_model(
         The folder of the training that finished last among those that fit. With nothing named and
         nothing trained it is the shipped model's. With no model named, a baseline without training
         is taken only where there is nothing else. A training without some part of the method
-        (`disanat_train --ablate`) is taken only by its folder.
+        (`disanat_train --ablate`) is taken only by its folder, as is one of a comparison, which
+        lies deeper.
 
     Raises:
         ModelError: none fits; the message lists what there is.

@@ -23,10 +23,11 @@ from disanat.plans import Configuration, Plans
 from disanat.training.checkpoints import LATEST, restore_rng, rng_state
 from disanat.training.loaders import batches, to_tensors
 from disanat.training.memory_guard import memory_runs_out, next_smaller
+from disanat.training.plateau import reached_plateau
 from disanat.training.progress import EpochRecord, draw_progress, log_line
 from disanat.training.splits import Split
 
-__all__ = ["TrainingSettings", "train_networks", "trained_seconds"]
+__all__ = ["TrainingSettings", "train_networks", "trained_epochs"]
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class TrainingSettings:
     resume: bool = False
     pretrained: Path | None = None
     """Folder of the model whose weights the networks start from."""
+    minutes: float | None = None
+    """Train for about so long, in place of a number of epochs (see `training.budget`)."""
+    until_plateau: bool = False
+    """Stop before the last epoch where the held-out error stays; the schedule is that of all."""
 
 
 def _running_average(average: Any, current: Any, count: Tensor | int) -> None:
@@ -115,6 +120,11 @@ class _Trainer:
         finally:
             self.networks.load_state_dict(trained)
             self.networks.train()
+
+    @property
+    def errors(self) -> list[float]:
+        """On held-out cases, of each epoch so far."""
+        return [record.validation.get("error", float("nan")) for record in self.records]
 
     def state(self) -> dict[str, Any]:
         return {
@@ -187,6 +197,9 @@ def train_networks(
     )
     with bar:
         for epoch in range(first, trainer.epochs):
+            if settings.until_plateau and reached_plateau(trainer.errors):
+                log.info("The held-out error has stayed where it is: stopping after %d.", epoch)
+                break
             record = _epoch(trainer, source, validation, epoch, bar, smaller)
             trainer.records.append(record)
             log_line(record, trainer.epochs, folder)
@@ -197,10 +210,10 @@ def train_networks(
     return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
 
 
-def trained_seconds(folder: Path) -> float:
-    """Time spent in all epochs of a training, those before an interruption included."""
+def trained_epochs(folder: Path) -> list[EpochRecord]:
+    """All epochs of a training, those before an interruption included."""
     records = load_state(folder / LATEST, torch.device("cpu"))["records"]
-    return float(sum(record["seconds"] for record in records))
+    return [EpochRecord.from_dict(record) for record in records]
 
 
 def _validation_batches(

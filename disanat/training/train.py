@@ -17,12 +17,21 @@ from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
 from disanat.methods.registry import get_method
 from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
+from disanat.training.budget import within_minutes
 from disanat.training.calibrate import calibrate
-from disanat.training.loop import TrainingSettings, train_networks, trained_seconds
+from disanat.training.loop import TrainingSettings, train_networks, trained_epochs
+from disanat.training.progress import EpochRecord
 from disanat.training.splits import FOLDS, split_stored
 from disanat.training.warm_start import said_of_start, start_from
 
-__all__ = ["PLANS", "cases_folder", "default_device", "latest_plan", "train"]
+__all__ = [
+    "PLANS",
+    "cases_folder",
+    "check_fold_and_device",
+    "default_device",
+    "latest_plan",
+    "train",
+]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +54,7 @@ def train(
     settings: TrainingSettings | None = None,
     plans_name: str = "",
     ablations: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Path:
     """Train one method on one fold of a planned dataset, calibrate it, and save the model.
 
@@ -54,9 +64,11 @@ def train(
         method: name of the method.
         configuration: name; the plan's recommended one by default.
         fold: `0` to `4`, or `all`.
-        settings: device, epochs, seed, workers, resume.
+        settings: device, epochs or minutes, seed, workers, resume.
         plans_name: of the plan, where the dataset has several.
         ablations: parts that the method is to go without, names of `disanat.ablations`.
+        folder: where the model goes; by default its own place among the results, where
+            `disanat_predict` finds it.
 
     Returns:
         The model's folder.
@@ -66,10 +78,7 @@ def train(
             or the ablations are unknown, contradict each other or are not the method's.
     """
     settings = settings or TrainingSettings(device=default_device())
-    if fold != "all" and fold not in map(str, range(FOLDS)):
-        raise PlanError(f"There is no fold '{fold}': use 0 to {FOLDS - 1}, or all.")
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise PlanError("No CUDA device is to be found here: train with --device cpu.")
+    check_fold_and_device(fold, settings.device)
     left_out = check_ablations(ablations)
     if left_out and method != "dal":
         raise PlanError(f"Method {method} has no parts to leave out: use --ablate with -m dal.")
@@ -88,29 +97,35 @@ def train(
     )
     cases = cases_folder(home, plans, chosen)
     split = split_stored(cases, fold)
+    folder = folder or model_folder(home, plans, method, chosen.name, fold, left_out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if settings.minutes is not None and kind.trainable:
+        chosen = within_minutes(
+            kind, plans, chosen, cases, split, folder, settings, settings.minutes
+        )
     torch.manual_seed(settings.seed)
     built = kind(plans, chosen)
     started_from = ""
     if settings.pretrained:
         start_from(built, settings.pretrained, split)
         started_from = said_of_start(settings.pretrained)
-    folder = model_folder(home, plans, method, chosen.name, fold, left_out)
-    folder.mkdir(parents=True, exist_ok=True)
     if not settings.resume:
         for stale in (DESCRIPTION, "training_log.txt"):
             (folder / stale).unlink(missing_ok=True)
     weights: dict[str, torch.Tensor] = {}
-    trained_s = 0.0
+    epochs: list[EpochRecord] = []
     if kind.trainable:
         weights = train_networks(built, plans, chosen, cases, split, folder, settings)
-        trained_s = trained_seconds(folder)
+        epochs = trained_epochs(folder)
     began = time.monotonic()
     calibration = calibrate(built, chosen, cases, split, settings.seed)
+    seconds = sum(epoch.seconds for epoch in epochs) + time.monotonic() - began
     facts: dict[str, object] = {
         "fold": fold,
         "seed": settings.seed,
-        "epochs": (settings.epochs or chosen.epochs) if kind.trainable else 0,
-        "minutes": round((trained_s + time.monotonic() - began) / 60, 1),
+        "epochs": len(epochs),
+        "minutes": round(seconds / 60, 1),
+        "stopped": _why_stopped(settings, chosen, len(epochs)) if kind.trainable else "untrained",
         "train_cases": list(split.train),
         "validation_cases": list(split.validation),
         "reference_cases": list(split.reference),
@@ -123,6 +138,24 @@ def train(
     save_model(Model(built, plans, chosen, calibration, folder), weights, facts)
     log.info("Model finished in %s min: %s", facts["minutes"], folder)
     return folder
+
+
+def check_fold_and_device(fold: str, device: str) -> None:
+    """Whether a training can be of this fold and on this device.
+
+    Raises:
+        PlanError: there is no such fold or device.
+    """
+    if fold != "all" and fold not in map(str, range(FOLDS)):
+        raise PlanError(f"There is no fold '{fold}': use 0 to {FOLDS - 1}, or all.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise PlanError("No CUDA device is to be found here: train with --device cpu.")
+
+
+def _why_stopped(settings: TrainingSettings, configuration: Configuration, epochs: int) -> str:
+    if settings.minutes is not None:
+        return "minutes"
+    return "plateau" if epochs < (settings.epochs or configuration.epochs) else "epochs"
 
 
 def _described(device: str) -> str:

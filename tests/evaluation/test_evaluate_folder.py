@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from disanat.errors import DatasetError
-from disanat.evaluation.evaluate import evaluate_folder, write_evaluation
+from disanat.evaluation.evaluate import evaluate_folder, read_evaluation, write_evaluation
 
 SHAPE = (10, 12, 14)
 
@@ -116,3 +116,14 @@ def test_folder_without_predictions(folders: Path) -> None:
         evaluate_folder(folders / "labels", folders / "labels")
     with pytest.raises(DatasetError, match="not a folder"):
         evaluate_folder(folders / "nowhere", folders / "labels")
+
+
+def test_what_was_written_is_read_back_alike_and_damage_is_named(folders: Path) -> None:
+    found = evaluate_folder(folders / "out", folders / "labels")
+    write_evaluation(found, folders / "new")
+    assert read_evaluation(folders / "new") == found
+    (folders / "new" / "evaluation.json").write_text('{"cases": 3}')
+    with pytest.raises(DatasetError, match="evaluation.json is no evaluation"):
+        read_evaluation(folders / "new")
+    with pytest.raises(DatasetError, match="does not exist: run disanat_evaluate again"):
+        read_evaluation(folders)

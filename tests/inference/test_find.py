@@ -117,3 +117,19 @@ def test_a_training_without_some_part_is_taken_only_by_its_folder(
     shutil.rmtree(home.results / NAME / "dal__2d")
     with pytest.raises(ModelError, match="No finished model fits"):
         find_model(home, **narrowed)
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"dataset": NAME}, {"model": "dal"}, {"fold": "0"}])
+def test_a_comparisons_training_is_taken_only_by_its_folder(
+    home: Home, trained_home: Path, narrowed: dict[str, str]
+) -> None:
+    trained(home, trained_home, "dal")
+    compared = home.results / NAME / "comparisons" / "compare__2d" / "models" / "dal"
+    shutil.copytree(home.results / NAME / "dal__2d" / "fold_0", compared)
+    data = json.loads((compared / "model.json").read_text())
+    (compared / "model.json").write_text(json.dumps(data | {"finished": "9999-01-01"}))
+    assert find_model(home, **narrowed).parent.name == "dal__2d"
+    assert find_model(home, str(compared)) == compared
+    shutil.rmtree(home.results / NAME / "dal__2d")
+    with pytest.raises(ModelError, match="No model has been trained yet"):
+        find_model(home, **narrowed)

@@ -15,7 +15,7 @@ from disanat.errors import ModelError, PlanError
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.plans import Plans, load_json
 from disanat.training.checkpoints import restore_rng, rng_state
-from disanat.training.loop import TrainingSettings, train_networks
+from disanat.training.loop import TrainingSettings, train_networks, trained_epochs
 from disanat.training.splits import Split
 
 SPLIT = Split(("h0", "h1"), (), ("h2",), ("h3",))
@@ -55,10 +55,16 @@ def plans(planned_home: Path) -> Plans:
 
 
 def fit(
-    planned_home: Path, plans: Plans, folder: Path, toy: Toy, name: str = "2d", epochs: int = 3
+    planned_home: Path,
+    plans: Plans,
+    folder: Path,
+    toy: Toy,
+    name: str = "2d",
+    epochs: int = 3,
+    **settings_too: bool,
 ) -> dict[str, Tensor]:
     cases = planned_home / "preprocessed" / "Dataset005_Mini" / "2d"
-    settings = TrainingSettings(epochs=epochs, workers=0)
+    settings = TrainingSettings(epochs=epochs, workers=0, **settings_too)
     chosen = plans.configuration(name)
     return train_networks(toy, plans, chosen, cases, SPLIT, folder, settings)
 
@@ -118,3 +124,37 @@ def test_generators_go_on_where_they_were() -> None:
     restore_rng(state)
     torch.testing.assert_close(torch.rand(3), first[0])
     np.testing.assert_array_equal(np.random.rand(3), first[1])
+
+
+@pytest.mark.parametrize(("asked", "epochs"), [(True, 10), (False, 12)])
+def test_a_training_stops_at_its_plateau_if_asked_to(
+    planned_home: Path, plans: Plans, tmp_path: Path, asked: bool, epochs: int
+) -> None:
+    class Stuck(Toy):
+        def validate(self, batch: Batch) -> dict[str, float]:
+            return {"error": 1.0}
+
+    plans = replace(
+        plans, configurations={"2d": replace(plans.configuration("2d"), iterations_per_epoch=1)}
+    )
+    for resume in (False, True):  # nor does it go on when it is resumed
+        toy = Stuck(plans, plans.configuration("2d"))
+        fit(
+            planned_home, plans, tmp_path, toy, epochs=12, until_plateau=asked, resume=resume
+        )  # fmt: skip
+        assert len(trained_epochs(tmp_path)) == epochs
+
+
+def test_without_an_error_to_watch_it_goes_on_to_the_end(
+    planned_home: Path, plans: Plans, tmp_path: Path
+) -> None:
+    class Silent(Toy):
+        def validate(self, batch: Batch) -> dict[str, float]:
+            return {"agreement": 1.0}
+
+    plans = replace(
+        plans, configurations={"2d": replace(plans.configuration("2d"), iterations_per_epoch=1)}
+    )
+    toy = Silent(plans, plans.configuration("2d"))
+    fit(planned_home, plans, tmp_path, toy, epochs=11, until_plateau=True)
+    assert len(trained_epochs(tmp_path)) == 11

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from disanat.home import Home
 from disanat.inference.model import load_model
 from disanat.io.images import read_labels, read_scan
 from disanat.plans import Plans, load_json, save_json
+from disanat.training.loop import TrainingSettings
+from disanat.training.train import train
 
 
 def test_resuming_goes_on_after_the_last_finished_epoch(
@@ -134,3 +137,22 @@ def test_wrong_ablations_are_one_sentence(
 ) -> None:
     assert miniature.run("train", "-d", "5", "--home", planned_home, *words) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("budget", "stopped"), [({"minutes": 0.02}, "minutes"), ({"epochs": 1}, "epochs")]
+)
+def test_a_model_says_why_its_training_ended_and_lies_where_it_is_told_to(
+    miniature: Any, planned_home: Path, tmp_path: Path, budget: dict[str, Any], stopped: str
+) -> None:
+    shutil.copytree(planned_home, tmp_path / "home")
+    miniature.shrink(tmp_path / "home", 2)
+    home, settings = Home(tmp_path / "home"), TrainingSettings(**budget)
+    folder = tmp_path / "elsewhere"
+    assert train(home, "Dataset005_Mini", "ae", settings=settings, folder=folder) == folder
+    assert not home.results.exists()
+    facts = json.loads((folder / "model.json").read_text())["facts"]
+    assert facts["stopped"] == stopped
+    assert facts["epochs"] == len((folder / "training_log.txt").read_text().splitlines()) > 0
+    if stopped == "minutes":
+        assert facts["epochs"] == load_model(folder).configuration.epochs

@@ -1,0 +1,133 @@
+"""`disanat_compare`: several methods on the same test sets, in one table."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from disanat.cli.common import (
+    add_home_argument,
+    add_processes_argument,
+    prepare_processes,
+    run_command,
+)
+from disanat.errors import PlanError
+from disanat.home import resolve_home
+
+__all__ = ["build_parser", "main"]
+
+_FAILED = 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="disanat_compare",
+        description=(
+            "Compare methods: train those that are not trained yet, predict the test sets, judge "
+            "them, and write one table and a picture of each set. A comparison that was "
+            "interrupted goes on when the same command is given again."
+        ),
+        epilog="example: disanat_compare -d 5 -m dal threshold ae -i scans -l labels",
+    )
+    parser.add_argument(
+        "-m", "--methods", nargs="+", required=True, metavar="METHOD",
+        help="methods to compare, such as dal threshold ae dae: documentation/rivals.md lists them",
+    )  # fmt: skip
+    parser.add_argument("-d", "--dataset", help="dataset to train on: 5, 005 or Dataset005_IXI")
+    parser.add_argument("-c", "--configuration", help="configuration of the plan")
+    parser.add_argument(
+        "-f", "--fold", default="0", help="fold to train: 0 to 4, or all (default: 0)"
+    )
+    parser.add_argument(
+        "-p", "--plans_name", default="", help="take the plan that was given this name"
+    )
+    parser.add_argument(
+        "-i", "--input", nargs="+", type=Path, default=[], metavar="SCANS",
+        help="folders of scans to test on (default: imagesTs of each raw dataset that has "
+        "labelsTs, one contrast at a time)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-l", "--labels", nargs="+", type=Path, default=[], metavar="LABELS",
+        help="a folder of expert masks, CASE.nii.gz, for each folder of -i, in the same order",
+    )  # fmt: skip
+    parser.add_argument(
+        "--use_channels", nargs="+", type=int, metavar="K",
+        help="use only these channels: of each case with -i, else of each raw dataset",
+    )  # fmt: skip
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--epochs", type=int,
+        help="train each method so many epochs (default: the plan's, fewer where its error on "
+        "held-out healthy scans stays where it is)",
+    )  # fmt: skip
+    budget.add_argument("--minutes", type=float, help="train each method for about so long")
+    parser.add_argument(
+        "--name", default="", help="of the comparison's folder (default: compare__CONFIGURATION)"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: a GPU if there is one"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
+    add_processes_argument(parser)
+    add_home_argument(parser)
+    return parser
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.epochs is not None and args.epochs < 1:
+        raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
+    if args.minutes is not None and not args.minutes > 0:
+        raise PlanError(f"--minutes {args.minutes:g} trains nothing: give more than 0.")
+    if args.name and not re.fullmatch(r"\w[\w.+-]*", args.name):
+        raise PlanError(
+            f"--name '{args.name}' is no folder's name: give one of letters, digits, _ . + and -."
+        )
+
+
+def _run(args: argparse.Namespace) -> int:
+    _check(args)
+    workers = prepare_processes(args.processes)
+    from disanat.experiments.compare import Budget, Comparison, compare
+    from disanat.experiments.sets import named_sets, raw_sets
+    from disanat.methods.registry import get_method
+    from disanat.plans import Plans, load_json
+    from disanat.training.train import PLANS, check_fold_and_device, default_device, latest_plan
+
+    methods = tuple(dict.fromkeys(args.methods))
+    for method in methods:
+        get_method(method)
+    device = args.device or default_device()
+    check_fold_and_device(args.fold, device)
+    home = resolve_home(args.home)
+    dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)
+    plans = load_json(home.plans_folder(dataset, args.plans_name) / PLANS, Plans)
+    configuration = plans.configuration(args.configuration)
+    if args.input or args.labels:
+        sets = named_sets(args.input, args.labels, args.use_channels)
+    else:
+        sets = raw_sets(home, args.use_channels)
+    outcome = compare(
+        Comparison(
+            home=home,
+            plans=plans,
+            configuration=configuration,
+            methods=methods,
+            sets=tuple(sets),
+            budget=Budget(args.epochs, args.minutes),
+            fold=args.fold,
+            seed=args.seed,
+            device=device,
+            workers=workers,
+            name=args.name,
+        )
+    )
+    print(f"{outcome.text}\nWritten: {outcome.page}, and beside it compare.csv and the pictures")
+    return _FAILED if outcome.failed else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run_command(_run, build_parser(), argv)

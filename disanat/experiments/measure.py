@@ -1,0 +1,143 @@
+"""One model on one test set: predicted in a process of its own, judged, and kept."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import multiprocessing
+import resource
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from disanat.errors import DatasetError, ModelError
+from disanat.evaluation.evaluate import (
+    Evaluation,
+    evaluate_folder,
+    read_evaluation,
+    write_evaluation,
+)
+from disanat.experiments.sets import LabelledSet
+from disanat.home import read_json, write_json
+from disanat.inference.folder import predict_folder
+from disanat.inference.model import finished
+from disanat.inference.predictor import Predictor
+
+__all__ = ["Cost", "Measured", "measure", "peak_memory_mb"]
+
+log = logging.getLogger(__name__)
+
+_DONE = "measured.json"
+_TABLE = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a prediction takes. `seconds` is the median over volumes (None if none succeeded)."""
+
+    seconds: float | None
+    peak_mb: float
+    """Of the whole process on a CPU: Python, its libraries, the networks and the largest volume of
+    the set. On a GPU: what torch had allocated there."""
+    device: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a method did on one set, and what it cost."""
+
+    evaluation: Evaluation
+    cost: Cost
+    not_predicted: tuple[str, ...]
+    """Cases of the set that failed."""
+
+
+def measure(model: Path, one: LabelledSet, folder: Path, device: str) -> Measured:
+    """Predict and judge a set, or read what an earlier call found with the same model and cases.
+
+    Args:
+        model: folder of a finished model.
+        one: the set.
+        folder: where the predictions go; whatever is there of another model is removed.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        DisanatError: nothing could be predicted or judged.
+    """
+    cases = {case.name: [str(path) for path in case.channels.values()] for case in one.cases()}
+    stamp: dict[str, object] = {
+        "model": str(model),
+        "finished": finished(model),
+        "labels": str(one.labels),
+        "channels": None if one.channels is None else list(one.channels),
+        "cases": cases,
+        "device": device,
+    }
+    done = _earlier(folder, stamp)
+    if done is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        done = _predicted(model, one, folder, device)
+        evaluation = evaluate_folder(folder, one.labels)
+        write_evaluation(evaluation, folder)
+        write_json({"schema_version": 1, "stamp": stamp, "cost": asdict(done)}, folder / _DONE)
+    else:
+        log.info("%s has been measured already.", folder)
+        evaluation = read_evaluation(folder)
+    judged = {result.case for result in evaluation.cases}
+    return Measured(evaluation, done, tuple(sorted(cases.keys() - judged)))
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has had so far, in MB.
+
+    Linux says it in `/proc`; what `getrusage` says there may be the parent's peak, which a child
+    inherits.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _earlier(folder: Path, stamp: dict[str, object]) -> Cost | None:
+    """What the set cost when it was measured with the same model; None if it was not."""
+    if not (folder / _DONE).exists():
+        return None
+    kept = read_json(folder / _DONE, DatasetError, "remove it to measure again")
+    return Cost(**kept["cost"]) if kept.get("stamp") == stamp else None
+
+
+def _predicted(model: Path, one: LabelledSet, folder: Path, device: str) -> Cost:
+    """Predict in a fresh process, whose peak memory is the prediction's own."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, fresh) as pool:
+        try:
+            peak = pool.submit(_predict, model, one, folder, device).result()
+        except BrokenProcessPool as cause:
+            raise ModelError(
+                f"The process that predicted {one.name} with {model} died (often for want of "
+                "memory): free some, and run the command again."
+            ) from cause
+    with open(folder / _TABLE, newline="", encoding="utf-8") as handle:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(handle) if row["seconds"]]
+    return Cost(float(np.median(seconds)) if seconds else None, peak, device)
+
+
+def _predict(model: Path, one: LabelledSet, folder: Path, device: str) -> float:
+    """Predict the set in this process; returns its peak memory in MB."""
+    import torch
+
+    predictor = Predictor.from_folder(model, device)
+    channels = None if one.channels is None else list(one.channels)
+    predict_folder(predictor, one.scans, folder, (), channels)
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
+    return peak_memory_mb()
