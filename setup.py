@@ -7,6 +7,7 @@ COMMANDS = {
     "disanat_train": "disanat.cli.train:main",
     "disanat_predict": "disanat.cli.predict:main",
     "disanat_evaluate": "disanat.cli.evaluate:main",
+    "disanat_audit": "disanat.cli.audit:main",
     "disanat_convert": "dataset_conversion.cli:main",
 }
 
