@@ -8,6 +8,7 @@ COMMANDS = {
     "disanat_predict": "disanat.cli.predict:main",
     "disanat_evaluate": "disanat.cli.evaluate:main",
     "disanat_compare": "disanat.cli.compare:main",
+    "disanat_audit": "disanat.cli.audit:main",
     "disanat_convert": "dataset_conversion.cli:main",
 }
 

@@ -20,6 +20,7 @@ from disanat.home import read_json, write_json
 __all__ = [
     "AXES",
     "BRAIN_MASK_TOOLS",
+    "NORMS",
     "Augmentation",
     "BrainMaskTool",
     "BrainSource",
@@ -29,6 +30,7 @@ __all__ = [
     "Decision",
     "Fingerprint",
     "NetworkPlan",
+    "Norm",
     "NumberFormat",
     "Plans",
     "load_json",
@@ -46,6 +48,9 @@ T = TypeVar("T")
 BrainMaskTool = Literal["extractor", "hd-bet", "synthstrip"]
 """What finds the brain in a whole head: our own network, or a program that the user installs."""
 BRAIN_MASK_TOOLS: tuple[BrainMaskTool, ...] = get_args(BrainMaskTool)
+Norm = Literal["instance", "group", "layer"]
+"""What normalises the features of a U-Net: each by itself, in groups, or all together."""
+NORMS: tuple[Norm, ...] = get_args(Norm)
 BrainSource = Literal["user", "background", "labels", "atlas", "extractor", "hd-bet", "synthstrip"]
 """Where the brain mask of one case comes from."""
 
@@ -181,6 +186,8 @@ class Configuration:
     augmentation: Augmentation = Augmentation()
     ablations: tuple[Ablation, ...] = ()
     """Parts that the method goes without, to see what each is worth; none in any plan."""
+    norm: Norm = "instance"
+    """Of the U-Nets of the plan."""
 
 
 @dataclass(frozen=True)

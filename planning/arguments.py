@@ -7,7 +7,7 @@ import os
 import re
 
 from disanat.cli.common import add_home_argument
-from disanat.plans import BRAIN_MASK_TOOLS
+from disanat.plans import BRAIN_MASK_TOOLS, NORMS
 from planning.planner import CONFIGURATIONS
 from planning.prior import PRIORS
 
@@ -122,6 +122,12 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
         help="in voxels: two numbers for 2d, three for 3d_fullres and 3d_lowres",
     )
     experts.add_argument("--batch_size", type=_count, metavar="N", help="an even number")
+    experts.add_argument(
+        "--norm",
+        choices=NORMS,
+        help="what normalises the features of the U-Nets: each by itself (instance; the default), "
+        "in 8 groups, or all together (layer)",
+    )
     experts.add_argument(
         "--brain_mask_tool",
         choices=BRAIN_MASK_TOOLS,

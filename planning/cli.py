@@ -224,6 +224,7 @@ def _run(args: argparse.Namespace) -> int:
         target_spacing=tuple(spacing) if spacing else None,
         patch_size=tuple(patch) if patch else None,
         batch_size=args.batch_size,
+        norm=args.norm,
         prior=args.prior,
         brain_mask_tool=args.brain_mask_tool,
     )

@@ -12,6 +12,7 @@ from disanat.plans import (
     Configuration,
     Decision,
     Fingerprint,
+    Norm,
     NumberFormat,
     Plans,
     Triple,
@@ -61,6 +62,7 @@ class Overrides:
     batch_size: int | None = None
     prior: Prior | None = None
     brain_mask_tool: BrainMaskTool | None = None
+    norm: Norm | None = None
 
     def described(self, memory_gb: float) -> tuple[str, ...]:
         """One entry for each setting, as kept in the plan."""
@@ -71,6 +73,8 @@ class Overrides:
             entries.append(f"patch_size {' '.join(map(str, self.patch_size))}")
         if self.batch_size:
             entries.append(f"batch_size {self.batch_size}")
+        if self.norm:
+            entries.append(f"norm {self.norm}")
         if self.prior:
             entries.append(f"prior {self.prior}")
         if self.brain_mask_tool:
@@ -194,7 +198,8 @@ def _spacing(
 def _overridden(frame: Frame, overrides: Overrides) -> Frame:
     patch = overrides.patch_size
     chosen = patch if patch is not None and len(patch) == frame.dimension else None
-    changed = replace(frame, patch=chosen, batch=overrides.batch_size)
+    norm = overrides.norm or frame.norm
+    changed = replace(frame, patch=chosen, batch=overrides.batch_size, norm=norm)
     check_overrides(changed)
     return changed
 

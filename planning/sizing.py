@@ -9,7 +9,7 @@ from math import ceil, prod
 from typing import Literal
 
 from disanat.errors import PlanError
-from disanat.plans import AXES, Augmentation, Configuration, NumberFormat, Triple
+from disanat.plans import AXES, Augmentation, Configuration, Norm, NumberFormat, Triple
 from planning.memory import estimate_gb
 from planning.schedule import TRAINING_SHARE, Schedule, plan_schedule
 from planning.topology import Topology, network_plan, plan_topology
@@ -68,6 +68,7 @@ class Frame:
     patch: tuple[int, ...] | None = None
     """Set by the user; so is the batch."""
     batch: int | None = None
+    norm: Norm = "instance"
 
     @property
     def patch_axes(self) -> tuple[int, ...]:
@@ -122,6 +123,7 @@ def configure(frame: Frame, sizes: Sizes, name: str = "") -> Configuration:
         learning_rate=schedule.learning_rate,
         estimated_memory_gb=0.0,
         augmentation=frame.augmentation,
+        norm=frame.norm,
     )
     memory = estimate_gb(unmeasured, frame.classes, frame.device, frame.number_format)
     return replace(unmeasured, estimated_memory_gb=ceil(memory * 1000) / 1000)

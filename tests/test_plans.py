@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from disanat.errors import ModelError, PlanError
-from disanat.plans import Configuration, Decision, NetworkPlan, Plans, load_json, save_json
+from disanat.plans import (
+    NORMS,
+    Configuration,
+    Decision,
+    NetworkPlan,
+    Norm,
+    Plans,
+    load_json,
+    save_json,
+)
 
 
 def network() -> NetworkPlan:
@@ -56,6 +65,29 @@ def test_plans_made_before_there_was_a_choice_use_the_extractor(
     del data["brain_mask_tool"]
     (tmp_path / "plans.json").write_text(json.dumps(data))
     assert load_json(tmp_path / "plans.json", Plans).brain_mask_tool == "extractor"
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_norm_is_kept(plans: Plans, tmp_path: Path, norm: Norm) -> None:
+    two = replace(plans.configuration("2d"), norm=norm)
+    save_json(replace(plans, configurations={"2d": two}), tmp_path / "plans.json")
+    assert load_json(tmp_path / "plans.json", Plans).configuration("2d").norm == norm
+
+
+def test_plans_made_before_there_was_a_choice_have_instance_norm(
+    plans: Plans, tmp_path: Path
+) -> None:
+    save_json(plans, tmp_path / "plans.json")
+    data = json.loads((tmp_path / "plans.json").read_text())
+    assert data["schema_version"] == 2
+    for made in (data["configurations"]["2d"], *data["ladder"]):
+        assert made.pop("norm") == "instance"
+    (tmp_path / "plans.json").write_text(json.dumps(data))
+    assert load_json(tmp_path / "plans.json", Plans) == plans
+    data["configurations"]["2d"]["norm"] = "batch"
+    (tmp_path / "plans.json").write_text(json.dumps(data))
+    with pytest.raises(PlanError, match="norm"):
+        load_json(tmp_path / "plans.json", Plans)
 
 
 def test_configurations_and_rungs_by_name(plans: Plans) -> None:

@@ -1,4 +1,4 @@
-"""How sure a mean over patients is: percentile bootstrap."""
+"""How sure a mean over patients, or an area under a ROC, is: percentile bootstrap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FEWEST_CASES", "Estimate", "estimate_mean"]
+from disanat.evaluation.metrics import area_under_roc
+
+__all__ = ["FEWEST_CASES", "Estimate", "estimate_area", "estimate_mean"]
 
 FEWEST_CASES = 5
 _RESAMPLES = 5000
@@ -16,7 +18,10 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over patients with its 95% interval; None where there is nothing to say."""
+    """A mean over patients (or an area under a ROC) with its 95% interval.
+
+    None where there is nothing to say.
+    """
 
     mean: float | None
     low: float | None
@@ -51,3 +56,37 @@ def estimate_mean(values: Sequence[float | None], seed: int = 0) -> Estimate:
     tail = 100 * (1 - _LEVEL) / 2
     low, high = np.percentile(known[chosen].mean(axis=1), (tail, 100 - tail))
     return Estimate(mean, float(low), float(high), int(known.size))
+
+
+def estimate_area(
+    positives: Sequence[float], negatives: Sequence[float], seed: int = 0
+) -> Estimate:
+    """Area under the ROC of two groups of patients, with its 95% percentile interval.
+
+    Each group is resampled with replacement by itself, so that both keep their sizes. Groups that
+    do not overlap at all give the interval [1, 1] or [0, 0]: it then says too little.
+
+    Args:
+        positives: a score for each patient of the group that should have the higher ones.
+        negatives: a score for each patient of the other group.
+        seed: of the resampling; the same scores always give the same interval.
+
+    Returns:
+        Without an interval below five patients in either group, without an area where one is
+        empty; `cases` counts both groups.
+    """
+    high, low = np.asarray(positives, dtype=float), np.asarray(negatives, dtype=float)
+    cases = int(high.size + low.size)
+    truths = np.repeat([True, False], [high.size, low.size])
+    area = area_under_roc(np.concatenate([high, low]), truths) if cases else None
+    if area is None or min(high.size, low.size) < FEWEST_CASES:
+        return Estimate(area, None, None, cases)
+    # The area is the share of pairs in the right order, so that resampling patients is weighing
+    # pairs by how often both of their patients were drawn.
+    above = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])
+    rng = np.random.default_rng(seed)
+    drawn = [rng.multinomial(n, np.full(n, 1 / n), _RESAMPLES) for n in above.shape]
+    areas = ((drawn[0] @ above) * drawn[1]).sum(axis=1) / above.size
+    tail = 100 * (1 - _LEVEL) / 2
+    ends = np.percentile(areas, (tail, 100 - tail))
+    return Estimate(area, float(ends[0]), float(ends[1]), cases)

@@ -21,6 +21,7 @@ __all__ = [
     "pool",
     "rank",
     "slice_scores",
+    "true_positive_rate",
 ]
 
 _SLICE_PERCENTILE = 99.0
@@ -152,3 +153,18 @@ def area_under_roc(scores: np.ndarray, truths: np.ndarray) -> float | None:
         return None
     _, ranks = np.unique(scores, return_inverse=True)
     return float(roc_auc_score(truths, ranks))
+
+
+def true_positive_rate(
+    positives: Sequence[float], negatives: Sequence[float], false_positives: float
+) -> float | None:
+    """Share of the positives that is found while so many of the negatives at most are called.
+
+    Whatever lies above the highest negatives that may be called counts as found. None without
+    positives, and where the negatives are so few that one of them would already be too many.
+    """
+    allowed = int(np.floor(false_positives * len(negatives) + 1e-9))
+    if not allowed or not len(positives):
+        return None
+    limit = np.sort(np.asarray(negatives, dtype=float))[::-1][allowed]
+    return float(np.mean(np.asarray(positives, dtype=float) > limit))

@@ -39,7 +39,9 @@ class DenoisingAutoencoder(Reconstruction):
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
-        self.unet = build_unet(configuration.encoder, configuration.dimension, 1, 1)
+        self.unet = build_unet(
+            configuration.encoder, configuration.dimension, 1, 1, configuration.norm
+        )
 
     def networks(self) -> nn.ModuleDict:
         return nn.ModuleDict({"unet": self.unet})

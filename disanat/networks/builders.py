@@ -7,17 +7,43 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from dynamic_network_architectures.initialization.weight_init import InitWeights_He
 from torch import Tensor, nn
 
-from disanat.plans import NetworkPlan
+from disanat.plans import NetworkPlan, Norm
 
 __all__ = ["EdgeRestorer", "FilmDecoder", "build_unet"]
 
 _CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_NORMS: dict[int, type[nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_INSTANCE: dict[int, type[nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_MOST_GROUPS = 8
 _SLOPE = 1e-2
 
 
-def build_unet(plan: NetworkPlan, dimension: int, channels_in: int, channels_out: int) -> nn.Module:
-    """A plain U-Net with instance norm; logits at full resolution."""
+class _GroupNorm(nn.GroupNorm):
+    """Normalises in 8 groups, or in as many below 8 as divide the features."""
+
+    def __init__(self, features: int, eps: float, affine: bool) -> None:
+        groups = max(n for n in range(1, _MOST_GROUPS + 1) if features % n == 0)
+        super().__init__(groups, features, eps, affine)
+
+
+class _LayerNorm(nn.GroupNorm):
+    """Normalises all features together, over all places."""
+
+    def __init__(self, features: int, eps: float, affine: bool) -> None:
+        super().__init__(1, features, eps, affine)
+
+
+def _norm(norm: Norm, dimension: int) -> type[nn.Module]:
+    return {"instance": _INSTANCE[dimension], "group": _GroupNorm, "layer": _LayerNorm}[norm]
+
+
+def build_unet(
+    plan: NetworkPlan,
+    dimension: int,
+    channels_in: int,
+    channels_out: int,
+    norm: Norm = "instance",
+) -> nn.Module:
+    """A plain U-Net; logits at full resolution. Its weights have the same names with any norm."""
     stages = len(plan.features)
     network = PlainConvUNet(
         channels_in,
@@ -30,7 +56,7 @@ def build_unet(plan: NetworkPlan, dimension: int, channels_in: int, channels_out
         channels_out,
         1,
         conv_bias=True,
-        norm_op=_NORMS[dimension],
+        norm_op=_norm(norm, dimension),
         norm_op_kwargs={"eps": 1e-5, "affine": True},
         nonlin=nn.LeakyReLU,
         nonlin_kwargs={"inplace": True, "negative_slope": _SLOPE},
@@ -47,9 +73,11 @@ class EdgeRestorer(nn.Module):
     classes were not learned at all in a short training.
     """
 
-    def __init__(self, plan: NetworkPlan, dimension: int, maps: int) -> None:
+    def __init__(
+        self, plan: NetworkPlan, dimension: int, maps: int, norm: Norm = "instance"
+    ) -> None:
         super().__init__()
-        self.body = build_unet(plan, dimension, maps, maps)
+        self.body = build_unet(plan, dimension, maps, maps, norm)
         self.direct = _CONVOLUTIONS[dimension](maps, maps, 1, bias=False)
         start = 2.0 * torch.eye(maps).reshape(maps, maps, *(1,) * dimension)
         self.direct.weight = nn.Parameter(start)

@@ -40,6 +40,12 @@ def start_from(method: Method, folder: Path, split: Split) -> None:
             f"{folder} is a model of method {source.method.name}, not {method.name}: start from "
             f"another model, or train with -m {source.method.name}."
         )
+    wanted, there = method.configuration.norm, source.configuration.norm
+    if wanted != there:
+        raise ModelError(
+            f"The networks of {folder} have {there} norm, but those of this plan {wanted} norm: "
+            f"plan with --norm {there}, or leave out --pretrained_weights."
+        )
     seen = sorted(set(trained_on(folder)) & {*split.reference, *split.threshold})
     if seen:
         raise ModelError(

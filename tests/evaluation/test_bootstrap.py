@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from disanat.evaluation.bootstrap import estimate_mean
+from disanat.evaluation.bootstrap import estimate_area, estimate_mean
 
 
 def test_below_five_cases_there_is_a_mean_but_no_interval() -> None:
@@ -34,3 +34,36 @@ def test_the_same_values_give_the_same_interval() -> None:
     values = [0.1, 0.4, 0.2, 0.9, 0.5]
     assert estimate_mean(values) == estimate_mean(values)
     assert estimate_mean([0.3] * 5).text() == "0.300 [0.300, 0.300]"
+
+
+def test_the_area_is_the_share_of_pairs_in_order() -> None:
+    assert estimate_area([3.0, 1.0], [2.0, 0.0]).mean == pytest.approx(0.75)
+    assert estimate_area([1.0], [1.0]).mean == pytest.approx(0.5)
+    assert estimate_area([], [1.0]).mean is None
+    assert estimate_area([], []).mean is None
+
+
+def test_the_area_has_no_interval_below_five_in_either_group() -> None:
+    few, many = [0.1, 0.4, 0.2, 0.9], list(np.linspace(0, 1, 40))
+    for pair in ((few, many), (many, few)):
+        estimate = estimate_area(*pair)
+        assert (estimate.low, estimate.high, estimate.cases) == (None, None, 44)
+
+
+def test_the_interval_of_the_area_agrees_with_the_formula() -> None:
+    """Standard error of Hanley and McNeil, Radiology 143:29, 1982, for many cases."""
+    rng = np.random.default_rng(2)
+    high, low = rng.normal(1, 1, 200), rng.normal(0, 1, 150)
+    estimate = estimate_area(list(high), list(low))
+    a = estimate.mean
+    assert a is not None
+    q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+    error = np.sqrt((a * (1 - a) + 199 * (q1 - a**2) + 149 * (q2 - a**2)) / (200 * 150))
+    assert estimate.low == pytest.approx(a - 1.96 * error, abs=0.01)
+    assert estimate.high == pytest.approx(a + 1.96 * error, abs=0.01)
+    assert estimate == estimate_area(list(high), list(low))
+
+
+def test_groups_apart_have_no_width() -> None:
+    estimate = estimate_area([2.0] * 5, [1.0] * 5)
+    assert (estimate.mean, estimate.low, estimate.high) == (1.0, 1.0, 1.0)

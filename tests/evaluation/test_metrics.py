@@ -16,6 +16,7 @@ from disanat.evaluation.metrics import (
     pool,
     rank,
     slice_scores,
+    true_positive_rate,
 )
 
 ALL = np.ones(6, bool)
@@ -137,3 +138,11 @@ def test_area_under_roc_needs_both_kinds() -> None:
     assert area_under_roc(np.array([1.0, 2.0]), np.array([True, True])) is None
     assert area_under_roc(np.array([]), np.array([], bool)) is None
     assert area_under_roc(np.array([1.0, 2.0]), np.array([False, True])) == 1.0
+
+
+def test_true_positives_while_so_many_others_are_called() -> None:
+    others = [float(i) for i in range(10)]  # one of ten may be called: 9; then 8 is the limit
+    assert true_positive_rate([8.0, 8.5, 9.5, 1.0], others, 0.1) == pytest.approx(0.5)
+    assert true_positive_rate([8.0, 8.5, 9.5, 1.0], others, 0.2) == pytest.approx(0.75)
+    assert true_positive_rate([8.0], others[:9], 0.1) is None
+    assert true_positive_rate([], others, 0.1) is None

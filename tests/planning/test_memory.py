@@ -86,9 +86,21 @@ def test_the_estimate_is_what_autograd_keeps(
     assert parameters(made, classes) == weights
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_the_estimate_holds_for_other_norms(norm: Any, dimension: int) -> None:
+    plans = plans_for("cuda", 8, dimension, 2.0, 12)
+    made = replace(plans.configuration(), norm=norm)
+    with torch.device("meta"):
+        method = DisentangledAnatomy(plans, made)
+    kept = saved_bytes(method, random_batch(method, made, "meta"))
+    assert kept_bytes(made, 12, "float32") == pytest.approx(kept, rel=0.05)
+    assert parameters(made, 12) == sum(p.numel() for p in method.networks().parameters())
+
+
 @pytest.mark.parametrize("memory_gb", [8, 40])
 @pytest.mark.parametrize("dimension", [2, 3])
-def test_the_estimate_holds_for_plans_larger_than_this_machine(
+def test_the_estimate_holds_for_plans_for_plans_larger_than_this_machine(
     memory_gb: float, dimension: int
 ) -> None:
     """Tensors without data have the sizes of real ones."""

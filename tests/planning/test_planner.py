@@ -281,6 +281,17 @@ def test_the_plan_says_where_brains_come_from() -> None:
     assert "Set by you: brain_mask_tool synthstrip." in explain(plans)
 
 
+def test_another_norm_is_for_every_configuration_and_rung() -> None:
+    usual = make(fingerprint(), configurations=BOTH)
+    plans = make(fingerprint(), configurations=BOTH, overrides=Overrides(norm="group"))
+    made = (*plans.configurations.values(), *plans.ladder)
+    assert len(made) > 2 and {c.norm for c in made} == {"group"}
+    assert plans.overridden == ("norm group",)
+    assert "Set by you: norm group." in explain(plans)
+    assert {c.norm for c in usual.configurations.values()} == {"instance"}
+    assert replace(plans.configuration(), norm="instance") == usual.configuration()
+
+
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [

@@ -202,7 +202,7 @@ def test_what_an_expert_sets_is_planned_under_a_name(
 ) -> None:
     assert run(home, "-d", "7") == 0
     usual = (home / "preprocessed" / "Dataset007_Small" / "plans.json").read_bytes()
-    flags = ("--overwrite_target_spacing", "3", "3", "3", "--batch_size", "4")
+    flags = ("--overwrite_target_spacing", "3", "3", "3", "--batch_size", "4", "--norm", "group")
     assert run(home, "-d", "7", "--plans_name", "coarse", "--patch_size", "64", "48", *flags) == 0
     folder = home / "preprocessed" / "Dataset007_Small"
     assert (folder / "plans.json").read_bytes() == usual
@@ -210,7 +210,13 @@ def test_what_an_expert_sets_is_planned_under_a_name(
     made = plans.configuration("2d")
     assert (made.spacing, made.patch_size, made.batch_size) == ((3.0, 3.0, 3.0), (64, 48), 4)
     assert plans.name == "coarse" and prepared[-1][2] == plans
-    assert plans.overridden == ("target_spacing 3 3 3", "patch_size 64 48", "batch_size 4")
+    assert made.norm == "group"
+    assert plans.overridden == (
+        "target_spacing 3 3 3",
+        "patch_size 64 48",
+        "batch_size 4",
+        "norm group",
+    )
     capsys.readouterr()
     assert run(home, "-d", "7", "--plans_name", "coarse", "--explain") == 0
     assert "Set by you: target_spacing 3 3 3, patch_size 64 48" in capsys.readouterr().out
@@ -337,6 +343,7 @@ def test_mistakes_give_one_sentence_and_exit_code_2(
         (["-d", "7", "-np", "-1"], "-np"),
         (["-d", "7", "-c", "4d"], "3d_fullres"),
         (["-d", "7", "--brain_mask_tool", "bet"], "synthstrip"),
+        (["-d", "7", "--norm", "batch"], "layer"),
         (["-d", "7", "--verify", "--explain"], "not allowed with"),
     ],
 )

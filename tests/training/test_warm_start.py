@@ -77,6 +77,14 @@ def test_what_does_not_fit_is_refused(results: Path, split: Split) -> None:
         start_from(fresh(folder), results / "threshold__2d" / "fold_0", split)
 
 
+def test_a_model_with_another_norm_is_refused(results: Path, split: Split) -> None:
+    """Its weights have the same names and shapes, so that they would fit and mislead."""
+    folder = results / "dal__2d" / "fold_0"
+    sentence = r"have instance norm, but those of this plan group norm: plan with --norm instance"
+    with pytest.raises(ModelError, match=sentence):
+        start_from(fresh(folder, norm="group"), folder, split)
+
+
 def test_a_model_that_knows_what_calibrates_is_refused(results: Path, split: Split) -> None:
     folder = results / "dal__2d" / "fold_0"
     other = replace(split, threshold=split.train[:1])

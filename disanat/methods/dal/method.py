@@ -55,11 +55,12 @@ class DisentangledAnatomy(Method):
         super().__init__(plans, configuration)
         classes, dimension = len(self.scheme), configuration.dimension
         seen = self.slices = 2 * configuration.context_slices + 1 if dimension == 2 else 1
-        self.encoder = build_unet(configuration.encoder, dimension, seen, classes + 2)
-        self.restorer = EdgeRestorer(configuration.restorer, dimension, classes + 1)
+        norm = configuration.norm
+        self.encoder = build_unet(configuration.encoder, dimension, seen, classes + 2, norm)
+        self.restorer = EdgeRestorer(configuration.restorer, dimension, classes + 1, norm)
         self.decoder = FilmDecoder(dimension, classes, configuration.decoder_features)
         self.comparator = build_unet(
-            configuration.comparator, dimension, seen + 1 + 2 * (classes + 1), 1
+            configuration.comparator, dimension, seen + 1 + 2 * (classes + 1), 1, norm
         )
         self.number_format = plans.number_format
         finest = min(configuration.spacing)
