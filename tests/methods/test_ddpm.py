@@ -35,7 +35,7 @@ def test_the_image_fades_as_published() -> None:
     left = share_left(torch.arange(STEPS))
     assert float(left[0]) == pytest.approx(1 - 1e-4)
     assert (left[1:] < left[:-1]).all()
-    assert float(left[500]) == pytest.approx(0.0778, abs=0.001)
+    assert float(left[500]) == pytest.approx(0.0778, abs=0.002)
     assert 0 < float(left[-1]) < 1e-4
 
 
@@ -119,20 +119,23 @@ def test_the_image_is_the_mean_over_the_published_steps(
 
 
 def test_the_code_of_the_scan_matters(lesson: Callable[..., Any], miniature: Any) -> None:
-    """The same noisy image is painted brighter with the code of a brighter scan."""
+    """Through noise that hides all, slices are painted better with their own code."""
     method = lesson("cddpm").method
     brain = miniature.brain(21)
     whole = brain.labels > 0
-    image = intensity_scale(brain.image[whole]).standardise(brain.image, whole)[20]
-    scan, inside = torch.from_numpy(image)[None, None] / UNITS, torch.from_numpy(whole[20])
+    image = intensity_scale(brain.image[whole]).standardise(brain.image, whole)
+    places = whole.sum((1, 2)).nonzero()[0]
+    chosen = places[[len(places) // 8, len(places) // 4, len(places) // 2, -len(places) // 8]]
+    scans, inside = (torch.from_numpy(one[chosen])[:, None] for one in (image, whole))
     torch.manual_seed(0)
-    steps = torch.tensor([500])
-    seen = noised(scan, steps, method.noise(scan))
-    inverted = torch.where(inside, -scan, scan)
+    steps = torch.full((len(scans),), 900)
+    scaled = scans / UNITS
+    seen = noised(scaled, steps, method.noise(scans))
     with torch.inference_mode():
-        own, other = (method.denoised(seen, steps, one)[0, 0] for one in (scan, inverted))
-    truth = scan[0, 0][inside]
-    assert float((own[inside] - truth).abs().mean()) < float((other[inside] - truth).abs().mean())
+        own = method.denoised(seen, steps, scaled)
+        other = method.denoised(seen, steps, scaled.roll(1, 0))
+    error, mixed_up = (float((one - scaled)[inside].abs().mean()) for one in (own, other))
+    assert error < 0.97 * mixed_up
 
 
 @pytest.mark.parametrize("kind", [Diffusion, PatchedDiffusion, ConditionedDiffusion])
