@@ -6,9 +6,12 @@ from importlib.metadata import entry_points
 
 from disanat.errors import ModelError
 from disanat.methods.ae import DenseAutoencoder
+from disanat.methods.cddpm import ConditionedDiffusion
 from disanat.methods.dae import DenoisingAutoencoder
 from disanat.methods.dal.method import DisentangledAnatomy
+from disanat.methods.ddpm import Diffusion
 from disanat.methods.interface import Method
+from disanat.methods.pddpm import PatchedDiffusion
 from disanat.methods.threshold import IntensityThreshold
 
 __all__ = ["get_method", "method_names", "untrained_methods"]
@@ -18,6 +21,9 @@ _OWN: dict[str, type[Method]] = {
     IntensityThreshold.name: IntensityThreshold,
     DenseAutoencoder.name: DenseAutoencoder,
     DenoisingAutoencoder.name: DenoisingAutoencoder,
+    Diffusion.name: Diffusion,
+    PatchedDiffusion.name: PatchedDiffusion,
+    ConditionedDiffusion.name: ConditionedDiffusion,
 }
 _GROUP = "disanat.methods"
 
