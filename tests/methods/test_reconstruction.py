@@ -32,7 +32,7 @@ def channel(brain: Any, finer: bool = False) -> PreparedChannel:
 
 
 def test_there_are_such_methods() -> None:
-    assert {"ae", "dae"} <= set(NAMES)
+    assert {"ae", "dae", "vae", "hf", "arepas"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
