@@ -26,11 +26,14 @@ _SPOTS = 3
 _RADII_MM = (4.0, 20.0)
 _INTENSITIES = 1.5
 _CHANGE = 0.1
+_DIFFERENT = 0.5
 _SLOPE = 1e-2
 _CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
-def info_nce(features: Tensor, others: Tensor, temperature: float = _TEMPERATURE) -> Tensor:
+def info_nce(
+    features: Tensor, others: Tensor, odd: Tensor | None = None, temperature: float = _TEMPERATURE
+) -> Tensor:
     """Contrastive loss: which of all others belongs to each feature, in nats.
 
     `-log(exp(f_i . g_i / t) / sum_j exp(f_i . g_j / t))`, averaged over i and over both
@@ -39,11 +42,14 @@ def info_nce(features: Tensor, others: Tensor, temperature: float = _TEMPERATURE
     Args:
         features: f, shape (places, channels).
         others: g, same shape; row i shows the same place as row i of `features`.
+        odd: (any number, channels): what belongs to none of the features, in both sums too.
         temperature: t.
     """
-    alike = features @ others.T / temperature
-    own = torch.arange(len(alike), device=alike.device)
-    return (functional.cross_entropy(alike, own) + functional.cross_entropy(alike.T, own)) / 2
+    none = features[:0] if odd is None else odd
+    own = torch.arange(len(features), device=features.device)
+    there = features @ torch.cat([others, none]).T / temperature
+    back = others @ torch.cat([features, none]).T / temperature
+    return (functional.cross_entropy(there, own) + functional.cross_entropy(back, own)) / 2
 
 
 def spoilt(images: Tensor, brain: Tensor, spacing: tuple[float, ...]) -> Tensor:
@@ -109,7 +115,7 @@ class PatchSimilarity(Reconstruction):
     our own, for we had no more than that: the translation is a U-Net that learns to give healthy
     images back where ellipsoids in them were replaced; the features learn by contrast to know a
     place again in a noisier, brighter or darker copy of the image or in its translation, among
-    other places. Figures of this method are not those of its authors.
+    other places and those that were replaced. Figures of this method are not those of its authors.
 
     The score is 1 minus the cosine of the two vectors; the difference is a further score.
     """
@@ -131,10 +137,11 @@ class PatchSimilarity(Reconstruction):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         images, brain = shown(batch)
-        translated = self.rebuilt(spoilt(images, brain, self.spacing))
+        changed = spoilt(images, brain, self.spacing)
+        translated = self.rebuilt(changed)
         return {
             "translation": brain_error(translated, images, brain),
-            "contrast": self._contrast(images, translated.detach(), brain),
+            "contrast": self._contrast(images, changed, translated.detach(), brain),
         }
 
     def rebuilt(self, images: Tensor) -> Tensor:
@@ -144,25 +151,36 @@ class PatchSimilarity(Reconstruction):
         unlike = self.compared(self._unlike, channel, phi)
         return {"patches": smooth_inside(unlike, channel.native_brain)}
 
-    def _contrast(self, images: Tensor, translated: Tensor, brain: Tensor) -> Tensor:
+    def _contrast(
+        self, images: Tensor, changed: Tensor, translated: Tensor, brain: Tensor
+    ) -> Tensor:
         """Contrastive loss of places drawn from the brains of a batch."""
         painted = torch.where(brain, translated, images)
         other = torch.rand(len(images), *(1,) * (images.ndim - 1), device=images.device) < 0.5
         copy = torch.where(other, painted, images)
-        inside = brain.flatten().nonzero()[:, 0]
-        drawn = inside[torch.randperm(len(inside), device=inside.device)[:_PLACES]]
-        first, second = (
-            self.run(self.features, augmented(view)).movedim(1, -1).flatten(0, -2)[drawn]
-            for view in (images, copy)
+        places, odd = _drawn(brain), _drawn((changed - images).abs() > _DIFFERENT)
+        if len(places) == 0:
+            return brain_error(translated, images, brain)
+        return info_nce(
+            self._features_at(images, places),
+            self._features_at(copy, places),
+            self._features_at(changed, odd),
         )
-        if len(drawn) == 0:
-            return first.sum()
-        return info_nce(first, second)
+
+    def _features_at(self, images: Tensor, places: Tensor) -> Tensor:
+        """Features of augmented images at places, (places, channels)."""
+        return self.run(self.features, augmented(images)).movedim(1, -1).flatten(0, -2)[places]
 
     def _unlike(self, both: Tensor) -> Tensor:
         """From scan and PHI, (batch, 2, ...), how unlike their patches are, (batch, 1, ...)."""
         seen, painted = (self.run(self.features, both[:, i : i + 1]) for i in (0, 1))
         return (1 - (seen * painted).sum(1, keepdim=True)).clamp_min(0)
+
+
+def _drawn(places: Tensor) -> Tensor:
+    """Flat indices of some of the places that are True, up to 256."""
+    flat = places.flatten().nonzero()[:, 0]
+    return flat[torch.randperm(len(flat), device=flat.device)[:_PLACES]]
 
 
 def augmented(images: Tensor) -> Tensor:

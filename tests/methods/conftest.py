@@ -16,7 +16,7 @@ from disanat.plans import Configuration, Plans, load_json
 from disanat.training.loaders import batches, to_tensors
 
 _STEPS = 80
-_LONGER = {"ae": 250}
+_LONGER = {"ae": 250, "vae": 250}
 """A code without a place needs more steps than a U-Net."""
 
 
