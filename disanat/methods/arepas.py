@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from disanat.methods.interface import Batch, PreparedChannel
-from disanat.methods.reconstruction import Reconstruction, brain_error, shown
+from disanat.methods.reconstruction import Reconstruction, brain_error, shown, shown_spacing
 from disanat.networks.builders import build_unet
-from disanat.plans import AXES, Configuration, Plans
+from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.likelihood import smooth_inside
 
@@ -127,10 +127,7 @@ class PatchSimilarity(Reconstruction):
         super().__init__(plans, configuration)
         self.translator = build_unet(configuration.encoder, configuration.dimension, 1, 1)
         self.features = PatchEncoder(configuration.dimension)
-        spacing = list(configuration.spacing)
-        if configuration.dimension == 2:
-            spacing.pop(AXES.index(configuration.slice_axis))
-        self.spacing = tuple(spacing)
+        self.spacing = shown_spacing(configuration)
 
     def networks(self) -> nn.ModuleDict:
         return nn.ModuleDict({"translator": self.translator, "features": self.features})

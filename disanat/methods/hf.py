@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from disanat.methods.interface import Batch
-from disanat.methods.reconstruction import Reconstruction, brain_error, shown
+from disanat.methods.reconstruction import Reconstruction, brain_error, shown, shown_spacing
 from disanat.networks.builders import build_unet
-from disanat.plans import AXES, Configuration, Plans
+from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 
 __all__ = ["PhaseRestoration", "frequencies", "phase_image"]
@@ -83,10 +83,7 @@ class PhaseRestoration(Reconstruction):
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
         self.unet = build_unet(configuration.encoder, configuration.dimension, 1, 1)
-        spacing = list(configuration.spacing)
-        if configuration.dimension == 2:
-            spacing.pop(AXES.index(configuration.slice_axis))
-        self.spacing = tuple(spacing)
+        self.spacing = shown_spacing(configuration)
 
     def networks(self) -> nn.ModuleDict:
         return nn.ModuleDict({"unet": self.unet})

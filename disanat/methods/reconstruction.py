@@ -13,12 +13,13 @@ from torch import Tensor
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
+from disanat.plans import AXES, Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.likelihood import smooth_inside
 from disanat.scoring.residual import residual_score
 
-__all__ = ["Reconstruction", "brain_error", "shown"]
+__all__ = ["Reconstruction", "brain_error", "shown", "shown_spacing"]
 
 _SEED = 20260
 """Of whatever a method draws at random at prediction: the same scan gives the same map."""
@@ -134,3 +135,9 @@ def shown(batch: Batch) -> tuple[Tensor, Tensor]:
     image = batch["image"]
     middle = image.shape[1] // 2
     return image[:, middle : middle + 1], (batch["labels"] > 0)[:, None]
+
+
+def shown_spacing(configuration: Configuration) -> tuple[float, ...]:
+    """Spacing in mm of the axes of `shown` images: two for slices, three for patches."""
+    across = AXES.index(configuration.slice_axis) if configuration.dimension == 2 else None
+    return tuple(s for axis, s in enumerate(configuration.spacing) if axis != across)

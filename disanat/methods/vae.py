@@ -53,6 +53,8 @@ def features_for(patch_size: Sequence[int]) -> tuple[int, ...]:
 class VariationalAutoencoder(Reconstruction):
     """Method `vae`: up to six strided convolutions, a code of 512 normal distributions, and back.
 
+    Six levels, a code of 512 and the weight of the divergence are published values; the widths of
+    the levels and what the divergence is summed and averaged over are ours.
     A code is drawn in training; the PHI is painted from its mean. The loss is the absolute error
     inside the brain, averaged over its voxels, and 0.001 times the divergence, summed over the
     code and averaged over the batch.
@@ -63,7 +65,6 @@ class VariationalAutoencoder(Reconstruction):
     """
 
     name = "vae"
-    published_features = 16
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)

@@ -45,7 +45,7 @@ def test_edges_stay_at_their_place() -> None:
     assert correlation(steepness(fine), steepness(image)) > 0.4
     profile = steepness(fine)[48, 48:]
     assert abs(int(profile.argmax()) - 24) <= 1
-    assert float(fine[0, 0, 40:56, 40:56].abs().mean()) < 0.2
+    assert float(fine[0, 0, 40:56, 40:56].abs().mean()) < 0.3 * float(fine.abs().max())
 
 
 def test_a_smooth_change_is_not_seen_but_an_edge_is() -> None:
