@@ -13,12 +13,13 @@ from torch import Tensor
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
+from disanat.plans import AXES, Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.likelihood import smooth_inside
 from disanat.scoring.residual import residual_score
 
-__all__ = ["Reconstruction", "brain_error", "shown"]
+__all__ = ["Reconstruction", "brain_error", "shown", "shown_spacing"]
 
 _SEED = 20260
 """Of whatever a method draws at random at prediction: the same scan gives the same map."""
@@ -40,6 +41,9 @@ class Reconstruction(Method):
     """
 
     synthetic_lesions = False
+    chief = "difference"
+    """Name of the score: one of `further`'s, if the method has a better one than the difference,
+    which then is a further score itself."""
 
     @abstractmethod
     def rebuilt(self, images: Tensor) -> Tensor:
@@ -58,8 +62,28 @@ class Reconstruction(Method):
         return [self._channel(channel) for channel in channels]
 
     def further(self, channel: PreparedChannel, phi: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Further scores by name, on the native grid; `phi` is at the plan's spacing."""
+        """Further scores by name, on the native grid; `phi` is at the plan's spacing.
+
+        It is called like `rebuilt`, without gradients and with the same random draws every time.
+        """
         return {}
+
+    def compared(
+        self, network: Callable[[Tensor], Tensor], channel: PreparedChannel, phi: np.ndarray
+    ) -> np.ndarray:
+        """What a network says of scan and PHI together, on the native grid.
+
+        Args:
+            network: maps slices or patches, (batch, 2, ...), scan first, to (batch, 1, ...).
+            channel: the scan.
+            phi: (S, P, L), at the plan's spacing; what it has outside the brain is not shown.
+        """
+        painted = np.where(channel.brain, phi, np.float32(OUTSIDE))
+        both = torch.from_numpy(np.stack([channel.image, painted]).astype(np.float32))
+        found = apply_to_volume(
+            network, both.to(self.device()), self.configuration, OUTSIDE, context=False
+        )
+        return resample(found[0].float().cpu().numpy(), channel.native.shape)
 
     def run(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         """A network's output in float32, calculated in the plan's number format."""
@@ -79,16 +103,21 @@ class Reconstruction(Method):
             painted = apply_to_volume(
                 self.rebuilt, image.to(device), self.configuration, OUTSIDE, context=False
             )
-        phi = painted[0].float().cpu().numpy()
+            phi = painted[0].float().cpu().numpy()
+            own = self.further(channel, phi)
         native = resample(phi, channel.native.shape)
         difference = np.abs(channel.native - native)
         residual = residual_score(channel.native, native, brain)
-        further = {"residual": smooth_inside(residual, brain), **self.further(channel, phi)}
+        scores = {
+            "difference": smooth_inside(difference, brain),
+            "residual": smooth_inside(residual, brain),
+            **own,
+        }
         return ChannelResult(
-            score=smooth_inside(difference, brain),
+            score=scores.pop(self.chief),
             phi=np.where(brain, native, np.float32(OUTSIDE)),
             contrast="any",
-            further=further,
+            further=scores,
             figures={"error": float(difference[brain].mean()) if brain.any() else 0.0},
         )
 
@@ -106,3 +135,9 @@ def shown(batch: Batch) -> tuple[Tensor, Tensor]:
     image = batch["image"]
     middle = image.shape[1] // 2
     return image[:, middle : middle + 1], (batch["labels"] > 0)[:, None]
+
+
+def shown_spacing(configuration: Configuration) -> tuple[float, ...]:
+    """Spacing in mm of the axes of `shown` images: two for slices, three for patches."""
+    across = AXES.index(configuration.slice_axis) if configuration.dimension == 2 else None
+    return tuple(s for axis, s in enumerate(configuration.spacing) if axis != across)

@@ -6,13 +6,16 @@ from importlib.metadata import entry_points
 
 from disanat.errors import ModelError
 from disanat.methods.ae import DenseAutoencoder
+from disanat.methods.arepas import PatchSimilarity
 from disanat.methods.cddpm import ConditionedDiffusion
 from disanat.methods.dae import DenoisingAutoencoder
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.methods.ddpm import Diffusion
+from disanat.methods.hf import PhaseRestoration
 from disanat.methods.interface import Method
 from disanat.methods.pddpm import PatchedDiffusion
 from disanat.methods.threshold import IntensityThreshold
+from disanat.methods.vae import VariationalAutoencoder
 
 __all__ = ["get_method", "method_names", "untrained_methods"]
 
@@ -21,6 +24,9 @@ _OWN: dict[str, type[Method]] = {
     IntensityThreshold.name: IntensityThreshold,
     DenseAutoencoder.name: DenseAutoencoder,
     DenoisingAutoencoder.name: DenoisingAutoencoder,
+    VariationalAutoencoder.name: VariationalAutoencoder,
+    PhaseRestoration.name: PhaseRestoration,
+    PatchSimilarity.name: PatchSimilarity,
     Diffusion.name: Diffusion,
     PatchedDiffusion.name: PatchedDiffusion,
     ConditionedDiffusion.name: ConditionedDiffusion,

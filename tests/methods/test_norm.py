@@ -16,7 +16,7 @@ INSTANCE = (nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
-@pytest.mark.parametrize("name", ["dal", "dae"])
+@pytest.mark.parametrize("name", ["dal", "dae", "hf", "arepas"])
 def test_it_does(
     name: str, norm: Norm, mini_plans: Plans, mini_configuration: Configuration
 ) -> None:

@@ -32,7 +32,8 @@ def channel(brain: Any, finer: bool = False) -> PreparedChannel:
 
 
 def test_there_are_such_methods() -> None:
-    assert {"ae", "dae", "ddpm", "pddpm", "cddpm"} <= set(NAMES)
+    rivals = {"ae", "vae", "dae", "hf", "arepas", "ddpm", "pddpm", "cddpm"}
+    assert rivals <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
