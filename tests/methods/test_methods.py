@@ -36,8 +36,8 @@ def channel(image: np.ndarray, brain: np.ndarray) -> PreparedChannel:
 def test_registry() -> None:
     assert method_names()[:2] == ("dal", "threshold")
     assert get_method("dal") is DisentangledAnatomy
-    with pytest.raises(ModelError, match="no method 'vae': use one of dal, threshold"):
-        get_method("vae")
+    with pytest.raises(ModelError, match="no method 'gan': use one of dal, threshold"):
+        get_method("gan")
 
 
 def test_threshold_scores_by_rank_within_the_brain(plans: Plans) -> None:
