@@ -12,7 +12,8 @@ import numpy as np
 from ablation_measures import MEASURES
 from ablation_train import FULL, Variant
 from disanat.home import atomic_path
-from steps import machine, markdown_table
+from disanat.reporting.markdown import markdown_table
+from steps import machine
 
 __all__ = ["write_page"]
 

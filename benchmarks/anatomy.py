@@ -15,10 +15,10 @@ from tqdm import tqdm
 from contrast_shifts import SHIFTS
 from disanat.errors import DisanatError
 from disanat.preprocessing.normalisation import OUTSIDE
+from disanat.reporting.markdown import markdown_table
 from disanat.synthesis.render import Contrast, render
 from disanat.tissues import class_kinds, whole_numbers
 from held_out import HeldOut, Judged, build_parser, cell, judge, unseen_maps, write_page
-from steps import markdown_table
 
 PAGE = "benchmarks/anatomy.md"
 RENDERED: tuple[Contrast, ...] = ("t1", "t2", "flair", "pd", "free")

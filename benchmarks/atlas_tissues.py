@@ -24,8 +24,9 @@ from disanat.home import atomic_path
 from disanat.io.images import read_labels, read_scan
 from disanat.preprocessing.brain_extractor import shipped_extractor
 from disanat.preprocessing.brain_search import find_brain
+from disanat.reporting.markdown import markdown_table
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, remap_labels
-from steps import ROOT, commit, machine, markdown_table
+from steps import ROOT, commit, machine
 
 PAGE = "benchmarks/atlas_tissues.md"
 SCANS, TURNED = 20, 8

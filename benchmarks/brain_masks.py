@@ -17,7 +17,8 @@ from disanat.home import atomic_path
 from disanat.io.images import Scan, read_labels, read_scan
 from disanat.preprocessing.brain_extractor import shipped_extractor
 from disanat.preprocessing.brain_mask import close_mask
-from steps import ROOT, commit, machine, markdown_table
+from disanat.reporting.markdown import markdown_table
+from steps import ROOT, commit, machine
 
 __all__ = ["CLOSING_MM", "dice_of", "measure"]
 

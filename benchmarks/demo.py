@@ -11,8 +11,9 @@ from disanat.errors import DatasetError
 from disanat.evaluation.evaluate import label_path
 from disanat.home import Home, atomic_path, read_json
 from disanat.io.cases import find_cases
+from disanat.reporting.markdown import markdown_table
 from disanat.reporting.panels import PanelRow, case_panel, set_panel
-from steps import ROOT, Commands, Stopwatch, commit, machine, markdown_table
+from steps import ROOT, Commands, Stopwatch, commit, machine
 
 HOME = Path("demo_home")
 SCANS = HOME / "raw" / "Dataset005_Simulated" / "imagesTs"

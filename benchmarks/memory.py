@@ -23,11 +23,12 @@ import torch
 
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.plans import CaseFingerprint, Configuration, Fingerprint, NumberFormat, Plans
+from disanat.reporting.markdown import markdown_table
 from disanat.tissues import NUMBERINGS
 from disanat.training.footprint import random_batch, saved_bytes
 from planning.memory import GB, kept_bytes, runtime_gb
 from planning.planner import plan
-from steps import ROOT, commit, machine, markdown_table
+from steps import ROOT, commit, machine
 
 TARGET = "benchmarks/memory.md"
 BRAIN_MM = (140, 184, 144)

@@ -15,8 +15,9 @@ from disanat.home import atomic_path, read_json
 from disanat.inference.model import DESCRIPTION, REMEDY, WEIGHTS, load_model
 from disanat.methods.interface import Method
 from disanat.networks.weights import load_state
+from disanat.reporting.markdown import markdown_table
 from disanat.tissues import scheme_by_names
-from steps import ROOT, markdown_table
+from steps import ROOT
 
 __all__ = ["CARD", "SCORES", "Scores", "read_scores", "write_card"]
 

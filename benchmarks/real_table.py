@@ -13,7 +13,8 @@ from disanat.evaluation.bootstrap import FEWEST_CASES, Estimate, estimate_mean
 from disanat.evaluation.evaluate import Evaluation
 from disanat.evaluation.lesions import FOUND_FRACTION
 from disanat.home import atomic_path
-from steps import machine, markdown_table
+from disanat.reporting.markdown import markdown_table
+from steps import machine
 
 __all__ = ["Row", "write_page"]
 

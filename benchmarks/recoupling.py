@@ -22,11 +22,12 @@ from disanat.inference.predictor import Prediction, Predictor
 from disanat.io.cases import Case
 from disanat.io.images import read_labels
 from disanat.preprocessing.normalisation import OUTSIDE
+from disanat.reporting.markdown import markdown_table
 from disanat.synthesis.fields import blur, smooth_field
 from disanat.synthesis.render import Contrast, render
 from disanat.tissues import scheme_by_names, whole_numbers
 from held_out import HeldOut, Judged, build_parser, judge, write_page
-from steps import ROOT, markdown_table
+from steps import ROOT
 
 PAGE = "benchmarks/recoupling.md"
 CONTRASTS: tuple[Contrast, ...] = ("real", "t2", "flair", "pd")

@@ -17,11 +17,11 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from disanat.errors import DisanatError
+from disanat.reporting.markdown import markdown_table
 from disanat.synthesis.probes import PROBE_KINDS, SIZES_ML, Probe, ProbeKind, paste_probe
 from disanat.tissues import class_kinds
 from held_out import HeldOut, Judged, build_parser, cell, judge, write_page
 from similarity import WAYS, Likeness, similarities
-from steps import markdown_table
 
 PAGE = "benchmarks/restoration.md"
 PANELS = Path("restoration_panels")

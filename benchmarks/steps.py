@@ -8,12 +8,12 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "Commands", "Stopwatch", "commit", "machine", "markdown_table"]
+__all__ = ["ROOT", "Commands", "Stopwatch", "commit", "machine"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,15 +86,3 @@ def machine() -> str:
     cores = len(usable(0)) if usable else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{model}, {cores} cores, {memory:.0f} GiB memory"
-
-
-def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows with the same keys as an aligned Markdown table."""
-    names = list(rows[0])
-    widths = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
-
-    def line(cells: Mapping[str, str]) -> str:
-        return "| " + " | ".join(cells[n].ljust(widths[n]) for n in names) + " |"
-
-    rule = "|" + "|".join("-" * (widths[n] + 2) for n in names) + "|"
-    return "\n".join([line({n: n for n in names}), rule, *(line(row) for row in rows)])

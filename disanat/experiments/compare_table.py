@@ -14,8 +14,9 @@ from disanat.evaluation.paired import ranks, standings
 from disanat.experiments.results import MEASURES, Measure, SetResult, TrainedMethod
 from disanat.home import atomic_path
 from disanat.reporting.dots import dot_figure
+from disanat.reporting.markdown import markdown_table
 
-__all__ = ["markdown_table", "write_pages"]
+__all__ = ["write_pages"]
 
 _OF_LESIONS: tuple[Measure, ...] = ("average_precision", "best_dice", "stored_dice")
 _STOPPED = {
@@ -71,18 +72,6 @@ def write_pages(
         if one.common:
             _draw(one, folder / f"{one.one.name}.png")
     return page
-
-
-def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows with the same keys as an aligned Markdown table."""
-    names = list(rows[0])
-    widths = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
-
-    def line(cells: Mapping[str, str]) -> str:
-        return "| " + " | ".join(cells[n].ljust(widths[n]) for n in names) + " |"
-
-    rule = "|" + "|".join("-" * (widths[n] + 2) for n in names) + "|"
-    return "\n".join([line({n: n for n in names}), rule, *(line(row) for row in rows)])
 
 
 def _number(value: float | None, digits: int = 3) -> str:
