@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from disanat.tissues import TissueClass
+from disanat.tissues import TissueClass, whole_numbers
 
 __all__ = ["implausible_share"]
 
@@ -30,13 +30,16 @@ def implausible_share(labels: np.ndarray, scheme: Sequence[TissueClass]) -> str 
 
     The outer fluid is measured against the whole brain, all else against the brain without it, so
     that a wide brain mask makes no tissue look small. Where the classes are not the usual eight, no
-    bounds are known: they must only be there.
+    bounds are known: they must only be there. Partial-volume classes count for what they are part
+    of, and need not be there.
 
     Args:
         labels: class numbers, any shape; 0 outside the brain.
         scheme: the classes, in the order of their numbers.
     """
-    counts = np.bincount(labels.ravel(), minlength=len(scheme) + 1)[1 : len(scheme) + 1]
+    named = whole_numbers(scheme)[labels.ravel()]
+    scheme = [tissue for tissue in scheme if not tissue.part_of]
+    counts = np.bincount(named, minlength=len(scheme) + 1)[1 : len(scheme) + 1]
     brain = int(counts.sum())
     fluid = sum(int(n) for tissue, n in zip(scheme, counts) if tissue.name == _FLUID)
     known = {tissue.name for tissue in scheme} == set(_BOUNDS)

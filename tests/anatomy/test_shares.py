@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from disanat.anatomy.shares import implausible_share
-from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES
+from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES, TWELVE_CLASSES
 
 USUAL = {
     "outer_csf": 930,
@@ -33,6 +33,17 @@ def test_usual_brains_are_plausible() -> None:
     assert implausible_share(labels(outer_csf=4500), EIGHT_CLASSES) is None  # a wide brain mask
     old = labels(ventricles=900, outer_csf=2200, cortical_grey=3100, white=3200)
     assert implausible_share(old, EIGHT_CLASSES) is None
+
+
+def test_partial_volume_counts_for_what_it_is_part_of() -> None:
+    assert implausible_share(labels(), TWELVE_CLASSES) is None
+    apart = labels()
+    cortex = np.flatnonzero(apart == 3)
+    apart[cortex[::4]] = 1 + [tissue.name for tissue in TWELVE_CLASSES].index("sulci")
+    assert implausible_share(apart, TWELVE_CLASSES) is None
+    found = implausible_share(labels(brainstem=0), TWELVE_CLASSES)
+    assert found == "brainstem is missing"
+    assert "deep_grey is" in (implausible_share(labels(deep_grey=1500), TWELVE_CLASSES) or "")
 
 
 @pytest.mark.parametrize(
