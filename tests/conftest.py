@@ -247,6 +247,12 @@ def _once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], An
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Any]], Path]:
+    """Builds a folder of that name once for all workers, with the function given."""
+    return lambda name, build: _once(tmp_path_factory, name, build)
+
+
+@pytest.fixture(scope="session")
 def planned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose miniature dataset is planned and preprocessed as 2d; copy it to change it."""
 

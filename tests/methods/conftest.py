@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,43 +48,55 @@ def mini_configuration(mini_plans: Plans) -> Configuration:
     return replace(mini_plans.configuration("2d"), context_slices=0, ablations=("t1_only",))
 
 
+def _teach(method: Method, cases: Path, steps: int, folder: Path) -> None:
+    """Train a method, and keep its weights and what it was worth before and after."""
+    networks, ill = method.networks(), method.synthetic_lesions
+    draw = (method.plans, method.configuration, 0, 0)
+    source = batches(cases, ("h0", "h1", "h2", "h3"), *draw, lesions=ill)
+    other = next(batches(cases, ("h4",), *draw, deform=False, lesions=ill))
+    held_out = to_tensors(other, torch.device("cpu"))
+    with torch.inference_mode():
+        before = method.validate(held_out)
+    rate = torch.optim.AdamW(networks.parameters(), 2e-3)
+    networks.train()
+    for _ in range(steps):
+        losses = method.losses(to_tensors(next(source), torch.device("cpu")))
+        rate.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)
+        rate.step()
+    networks.eval()
+    with torch.inference_mode():
+        after = method.validate(held_out)
+    torch.save(networks.state_dict(), folder / "weights.pt")
+    (folder / "worth.json").write_text(json.dumps([before, after]))
+
+
 @pytest.fixture(scope="session")
 def lesson(
-    planned_home: Path, mini_plans: Plans, mini_configuration: Configuration
-) -> Iterator[Callable[..., Lesson]]:
-    """Trains a method for some steps; each method once."""
+    planned_home: Path,
+    mini_plans: Plans,
+    mini_configuration: Configuration,
+    once: Callable[[str, Callable[[Path], Any]], Path],
+) -> Callable[[str], Lesson]:
+    """Trains a method for some steps; each method once for all tests."""
     cases = planned_home / "preprocessed" / "Dataset005_Mini" / "2d"
-    learned: dict[str, Lesson] = {}
 
-    def teach(name: str) -> Lesson:
-        if name not in learned:
+    @cache
+    def learned(name: str) -> Lesson:
+        drawn = np.random.get_state()
+        with torch.random.fork_rng([]):
             torch.manual_seed(0)
             method = get_method(name)(mini_plans, mini_configuration)
             if name in _EARLIER:
                 assert isinstance(method, Diffusion)
                 method.rebuilt_from = _EARLIER[name]
-            networks = method.networks()
-            ill = method.synthetic_lesions
-            draw = (mini_plans, mini_configuration, 0, 0)
-            source = batches(cases, ("h0", "h1", "h2", "h3"), *draw, lesions=ill)
-            held_out = to_tensors(
-                next(batches(cases, ("h4",), *draw, deform=False, lesions=ill)), torch.device("cpu")
-            )
-            with torch.inference_mode():
-                before = method.validate(held_out)
-            rate = torch.optim.AdamW(networks.parameters(), 2e-3)
-            networks.train()
-            for _ in range(_LONGER.get(name, _STEPS)):
-                losses = method.losses(to_tensors(next(source), torch.device("cpu")))
-                rate.zero_grad()
-                torch.stack(list(losses.values())).sum().backward()
-                torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)
-                rate.step()
-            networks.eval()
-            with torch.inference_mode():
-                learned[name] = Lesson(method, before, method.validate(held_out))
-        return learned[name]
+            steps = _LONGER.get(name, _STEPS)
+            folder = once(f"lesson_{name}", lambda made: _teach(method, cases, steps, made))
+        np.random.set_state(drawn)
+        method.networks().load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+        method.networks().eval()
+        before, after = json.loads((folder / "worth.json").read_text())
+        return Lesson(method, before, after)
 
-    state = np.random.get_state()
-    yield teach
-    np.random.set_state(state)
+    return learned
