@@ -26,7 +26,7 @@ from disanat.scoring.distribution import figure_bounds
 from disanat.training.looks import LOOKS, Opinion, predictions
 from disanat.training.splits import Split
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "with_either_kind"]
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +52,13 @@ def calibrate(
         configuration: of the training.
         cases: preprocessed cases.
         split: its `reference` and `threshold` groups are used, up to four cases of each; up to
-            eight for the shares of further scores, and without lesions of the threshold group.
+            eight, each twice, for the shares of further scores, and up to eight without lesions of
+            the threshold group.
         seed: of the renderings.
     """
     reference, testing = split.reference[:_FEW_CASES], split.threshold[:_FEW_CASES]
     clean = split.threshold[:_MANY_CASES]
-    weighing = split.reference[:_MANY_CASES]
+    weighing = with_either_kind(split.reference[:_MANY_CASES])
     volumes = len(LOOKS) * (len(weighing) + len(reference) + len(testing) + len(clean))
     draw = partial(predictions, np.random.default_rng(seed), method, configuration, cases)
     with tqdm(total=volumes, desc="calibrating", disable=None) as bar:
@@ -80,6 +81,16 @@ def calibrate(
         finished.false_positives_ml,
     )
     return finished
+
+
+def with_either_kind(names: Sequence[str]) -> tuple[str, ...]:
+    """Each case twice, once at an even and once at an odd place.
+
+    `predictions` takes the kinds of lesions in turn, so that each look gets either kind once:
+    the more volumes, the less chance has a say in the shares.
+    """
+    first = 1 - len(names) % 2
+    return (*names, *names[first:], *names[:first])
 
 
 def _shares(show: _Show, names: Sequence[str], learned: Sequence[str]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
 from disanat.plans import Plans, load_json
 from disanat.synthesis.probes import Probe, draw_probe
 from disanat.training import looks
+from disanat.training.calibrate import with_either_kind
 from disanat.training.looks import LOOKS, predictions
 
 
@@ -68,3 +69,13 @@ def test_without_lesions_nothing_is_marked_and_a_seed_repeats_itself(
         assert one.brain.any() and not one.truth.any()
         np.testing.assert_array_equal(one.result.score, other.result.score)
     assert not np.array_equal(first[0].result.score, first[1].result.score)
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_each_case_is_weighed_at_an_even_and_at_an_odd_place(count: int) -> None:
+    names = [f"c{n}" for n in range(count)]
+    twice = with_either_kind(names)
+    assert len(twice) == 2 * count
+    for name in names:
+        places = [at for at, one in enumerate(twice) if one == name]
+        assert [at % 2 for at in places] in ([0, 1], [1, 0])
