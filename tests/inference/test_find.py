@@ -99,7 +99,7 @@ def test_without_it_the_name_is_refused_and_the_old_error_stays(home: Home) -> N
         find_model(home)
     assert "pretrained" not in str(caught.value)
     with pytest.raises(ModelError, match="one of dal, threshold.*pretrained"):
-        find_model(home, "vae")
+        find_model(home, "gan")
 
 
 @pytest.mark.parametrize("narrowed", [{}, {"dataset": NAME}, {"model": "dal"}, {"fold": "0"}])

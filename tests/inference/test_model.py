@@ -58,8 +58,8 @@ def test_what_is_there_is_listed(results: Home) -> None:
     with pytest.raises(ModelError) as caught:
         find_model(results, dataset=NAME, configuration="3d_fullres")
     assert f"{NAME}/dal__2d/fold_0, {NAME}/threshold__2d/fold_0" in str(caught.value)
-    with pytest.raises(ModelError, match="'vae' is neither a folder nor a method"):
-        find_model(results, "vae")
+    with pytest.raises(ModelError, match="'gan' is neither a folder nor a method"):
+        find_model(results, "gan")
     with pytest.raises(ModelError, match="No model has been trained yet"):
         find_model(Home(results.root / "elsewhere"))
 
