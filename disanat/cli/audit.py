@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from disanat.cli.common import add_home_argument, run_command
+from disanat.cli.common import add_home_argument, add_prediction_arguments, run_command
 from disanat.home import resolve_home
 
 if TYPE_CHECKING:
@@ -64,18 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="where to write audit.json and audit.csv (default: ./audit; not the model's folder, "
         "since they name cases and would be shared with it)",
     )
-    parser.add_argument(
-        "--brain_masks",
-        type=Path,
-        metavar="FOLDER",
-        help="your own brain masks, CASE.nii.gz or CASE_brainmask.nii.gz on the grid of the scan "
-        "(default, and for cases without one: the brain is found as the model's plan says)",
-    )
-    parser.add_argument(
-        "--device",
-        choices=("cpu", "cuda"),
-        help="where to predict (default: a GPU if there is one)",
-    )
+    add_prediction_arguments(parser)
     add_home_argument(parser)
     return parser
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -20,6 +21,7 @@ __all__ = [
     "INTERRUPTED",
     "USER_ERROR",
     "add_home_argument",
+    "add_prediction_arguments",
     "add_processes_argument",
     "prepare_processes",
     "run_command",
@@ -61,6 +63,22 @@ def add_home_argument(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder that holds raw/, preprocessed/ and results/ "
         "(default: the environment variable DISANAT_HOME, else ./disanat_home)",
+    )
+
+
+def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--brain_masks` and `--device` of a command that predicts."""
+    parser.add_argument(
+        "--brain_masks",
+        type=Path,
+        metavar="FOLDER",
+        help="your own brain masks, CASE.nii.gz or CASE_brainmask.nii.gz on the grid of the scan "
+        "(default, and for cases without one: the brain is found as the model's plan says)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        help="where to predict (default: a GPU if there is one)",
     )
 
 

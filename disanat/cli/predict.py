@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from disanat.cli.common import add_home_argument, run_command
+from disanat.cli.common import add_home_argument, add_prediction_arguments, run_command
 from disanat.home import resolve_home
 
 __all__ = ["build_parser", "main"]
@@ -74,18 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="K",
         help="use only these channels of each case, such as 0 2 (default: all there are)",
     )
-    parser.add_argument(
-        "--brain_masks",
-        type=Path,
-        metavar="FOLDER",
-        help="your own brain masks, CASE.nii.gz or CASE_brainmask.nii.gz on the grid of the scan "
-        "(default, and for cases without one: the brain is found as the model's plan says)",
-    )
-    parser.add_argument(
-        "--device",
-        choices=("cpu", "cuda"),
-        help="where to predict (default: a GPU if there is one)",
-    )
+    add_prediction_arguments(parser)
     add_home_argument(parser)
     return parser
 
