@@ -225,7 +225,10 @@ def _prepare(variant: Variant, case: Case, channel: int, labels: Path, kept: Pat
     scans = read_case(Case(case.name, {channel: case.channels[channel]}))
     truth = read_labels(truth_path).array > 0
     prepared = prepare_case(
-        scans, variant.configuration.spacing, variant.plans.brain_mask_tool
+        scans,
+        variant.configuration.spacing,
+        variant.plans.brain_mask_tool,
+        steps=variant.plans.preparation,
     )
     if truth.shape != prepared.brain.shape:
         raise DatasetError(f"{truth_path} lies on another grid than the scan: convert it again.")

@@ -16,6 +16,7 @@ from cattrs.strategies import configure_union_passthrough
 from disanat.ablations import Ablation
 from disanat.errors import DisanatError, PlanError
 from disanat.home import read_json, write_json
+from disanat.preparation import USUAL, Preparation
 
 __all__ = [
     "AXES",
@@ -230,6 +231,7 @@ class Plans:
     """What finds the brain in whole heads, in preprocessing and at prediction alike."""
     label_maps: int = 0
     """How many label maps without a scan training renders beside the scans."""
+    preparation: Preparation = USUAL
     schema_version: int = field(default=PLANS_SCHEMA)
 
     def configuration(self, name: str | None = None) -> Configuration:

@@ -135,6 +135,24 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
         "(default), or HD-BET or SynthStrip, which you must have installed",
     )
     experts.add_argument(
+        "--bias_correction",
+        action="store_true",
+        help="take the bias field out of each scan by N4, here and at prediction (default: leave "
+        "it in; networks and score know fields)",
+    )
+    experts.add_argument(
+        "--standardisation",
+        choices=("brain", "dataset"),
+        default="brain",
+        help="standardise each scan by its own brain (the default), or all scans, at prediction "
+        "too, by one scale from this dataset: for intensities that have units",
+    )
+    experts.add_argument(
+        "--no_resampling",
+        action="store_true",
+        help="leave all scans in their own voxel size, here and at prediction",
+    )
+    experts.add_argument(
         "--plans_name",
         type=_name,
         metavar="NAME",

@@ -227,6 +227,9 @@ def _run(args: argparse.Namespace) -> int:
         norm=args.norm,
         prior=args.prior,
         brain_mask_tool=args.brain_mask_tool,
+        bias_correction=args.bias_correction,
+        one_scale=args.standardisation == "dataset",
+        resampling=not args.no_resampling,
     )
     if args.verify:
         return _verify(raw, args.processes, _tool(overrides))

@@ -19,6 +19,7 @@ from disanat.plans import (
 )
 from planning.augmentation import plan_augmentation
 from planning.lowres import lowres_spacing
+from planning.preparation import plan_preparation
 from planning.prior import (
     Encoder,
     Prior,
@@ -27,6 +28,7 @@ from planning.prior import (
     usable_label_maps,
 )
 from planning.reasons import (
+    about_bias,
     about_brain_masks,
     about_device,
     about_intensities,
@@ -63,6 +65,11 @@ class Overrides:
     prior: Prior | None = None
     brain_mask_tool: BrainMaskTool | None = None
     norm: Norm | None = None
+    bias_correction: bool = False
+    """Whether N4 takes the bias field out first."""
+    one_scale: bool = False
+    """Whether the dataset gives one scale of intensities for all scans."""
+    resampling: bool = True
 
     def described(self, memory_gb: float) -> tuple[str, ...]:
         """One entry for each setting, as kept in the plan."""
@@ -79,6 +86,12 @@ class Overrides:
             entries.append(f"prior {self.prior}")
         if self.brain_mask_tool:
             entries.append(f"brain_mask_tool {self.brain_mask_tool}")
+        if self.bias_correction:
+            entries.append("bias_correction n4")
+        if self.one_scale:
+            entries.append("standardisation dataset")
+        if not self.resampling:
+            entries.append("resampling none")
         return tuple(entries)
 
 
@@ -119,6 +132,9 @@ def plan(
     tissues = plan_tissues(fingerprint, label_mapping, encoder, overrides.prior)
     classes = tuple(tissue.name for tissue in tissues.scheme)
     spacing, about_spacing = _spacing(fingerprint, overrides, device)
+    steps = plan_preparation(
+        fingerprint, overrides.bias_correction, overrides.one_scale, overrides.resampling
+    )
     decisions = [
         about_device(device, memory_gb, number_format, overrides.memory_given),
         tissues.decision,
@@ -126,8 +142,9 @@ def plan(
         about_skull(fingerprint),
         about_brain_masks(fingerprint, overrides.brain_mask_tool),
         about_spacing,
-        *about_intensities(fingerprint),
-        about_resampling(fingerprint, spacing),
+        about_bias(fingerprint, steps),
+        *about_intensities(fingerprint, steps),
+        about_resampling(fingerprint, spacing, steps),
     ]
     planned: dict[str, Configuration] = {}
     rungs: tuple[Configuration, ...] = ()
@@ -164,6 +181,7 @@ def plan(
         name=name,
         brain_mask_tool=overrides.brain_mask_tool or "extractor",
         label_maps=usable_label_maps(fingerprint, tissues.scheme),
+        preparation=steps,
     )
 
 

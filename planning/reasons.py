@@ -14,6 +14,7 @@ from disanat.plans import (
     Decision,
     Fingerprint,
 )
+from disanat.preparation import Preparation
 from planning.memory import training_operations
 from planning.sizing import (
     FIRST_FEATURES,
@@ -31,6 +32,7 @@ from planning.sizing import (
 from planning.spacing import describe_spacing
 
 __all__ = [
+    "about_bias",
     "about_brain_masks",
     "about_device",
     "about_intensities",
@@ -90,8 +92,26 @@ def about_brain_masks(fingerprint: Fingerprint, chosen: BrainMaskTool | None) ->
     return Decision("brain in whole heads", value, reason)
 
 
-def about_intensities(fingerprint: Fingerprint) -> list[Decision]:
+def about_bias(fingerprint: Fingerprint, steps: Preparation) -> Decision:
+    """Whether the bias field is taken out."""
+    strengths = [c.bias_median for c in fingerprint.channels if c.bias_median is not None]
+    found = f" The scans' fields vary by {max(strengths):.2f} in log." if strengths else ""
+    if steps.bias_correction:
+        return Decision("bias field", "taken out by N4", f"It was set by you.{found}")
+    return Decision(
+        "bias field",
+        "left in",
+        "Training draws fields of its own, and prediction fits each scan's; N4 may take a large "
+        f"lesion for a field.{found}",
+    )
+
+
+def about_intensities(fingerprint: Fingerprint, steps: Preparation) -> list[Decision]:
     """How each channel is standardised."""
+    if steps.fixed_scale:
+        mean, deviation = steps.fixed_scale
+        value = f"minus {mean:.4g}, over {deviation:.4g}, for all scans"
+        return [Decision("normalisation", value, "It was set by you.")]
     return [
         Decision(
             f"normalisation of {channel.name}",
@@ -114,8 +134,12 @@ def _spread(channel: ChannelFingerprint) -> str:
     )
 
 
-def about_resampling(fingerprint: Fingerprint, spacing: Sequence[float]) -> Decision:
+def about_resampling(
+    fingerprint: Fingerprint, spacing: Sequence[float], steps: Preparation
+) -> Decision:
     """How scans and label maps get to the target voxel size."""
+    if not steps.resampling:
+        return Decision("resampling", "none: each scan keeps its voxels", "It was set by you.")
     changed = sum(
         max(abs(a / b - 1) for a, b in zip(case.spacing, spacing, strict=True)) > 0.01
         for case in fingerprint.cases

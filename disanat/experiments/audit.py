@@ -208,7 +208,9 @@ def _attacked(model: Model, group: str, case: Case, masks: Path | None) -> Audit
     planned = model.configuration.spacing
     try:
         mask = find_brain_mask(masks, case.name) if masks else None
-        prepared = prepare_case(read_case(case), planned, model.plans.brain_mask_tool, mask)
+        prepared = prepare_case(
+            read_case(case), planned, model.plans.brain_mask_tool, mask, model.plans.preparation
+        )
         shown = list(prepared.channels.values())
         errors = rebuilding(shown, model.method.predict(shown), planned)
     except DisanatError as mistake:

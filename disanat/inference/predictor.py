@@ -137,8 +137,14 @@ class Predictor:
         self, scans: Mapping[int, Scan], brain_mask: Path | None = None
     ) -> Prediction:
         """Predict scans that were read already: channel number -> scan, all on one grid."""
-        method, tool = self.model.method, self.model.plans.brain_mask_tool
-        prepared = prepare_case(scans, self.model.configuration.spacing, tool, brain_mask)
+        method, plans = self.model.method, self.model.plans
+        prepared = prepare_case(
+            scans,
+            self.model.configuration.spacing,
+            plans.brain_mask_tool,
+            brain_mask,
+            plans.preparation,
+        )
         results = method.predict(list(prepared.channels.values()))
         by_channel = dict(zip(prepared.channels, results, strict=True))
         return self._assemble(prepared, by_channel, scans)
@@ -165,7 +171,7 @@ class Predictor:
         for channel, result in results.items():
             scan = scans[channel].array
             own_units = np.clip(
-                prepared.scales[channel].restore(result.phi), scan.min(), scan.max()
+                prepared.own_units(channel, result.phi), scan.min(), scan.max()
             )
             whole = prepared.whole(own_units, prepared.background[channel])
             phi[channel] = np.where(prepared.brain, whole, np.float32(prepared.background[channel]))

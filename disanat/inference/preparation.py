@@ -12,9 +12,11 @@ from disanat.anatomy.plausible import brain_ml
 from disanat.io.images import Scan
 from disanat.methods.interface import PreparedChannel
 from disanat.plans import BrainMaskTool
+from disanat.preparation import USUAL, Preparation
+from disanat.preprocessing.bias_field import BiasField, fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
-from disanat.preprocessing.normalisation import OUTSIDE, IntensityScale, intensity_scale
+from disanat.preprocessing.normalisation import OUTSIDE, IntensityScale, planned_scale
 from disanat.preprocessing.resampling import new_shape, resample
 
 __all__ = ["PreparedCase", "prepare_case"]
@@ -34,10 +36,17 @@ class PreparedCase:
     """bool, on the scan's whole grid (S, P, L)."""
     box: tuple[slice, ...]
     spacing: Triple
+    fields: dict[int, BiasField]
+    """Of the channels whose field was taken out, on the crop."""
 
     @property
     def brain_ml(self) -> float:
         return brain_ml(self.brain, self.spacing)
+
+    def own_units(self, channel: int, standardised: np.ndarray) -> np.ndarray:
+        """A standardised picture of the crop in the scan's own intensities, its field included."""
+        picture = self.scales[channel].restore(standardised)
+        return self.fields[channel].restore(picture) if channel in self.fields else picture
 
     def whole(self, cropped: np.ndarray, fill: float) -> np.ndarray:
         """Put an array of the crop back into the scan's whole grid."""
@@ -51,6 +60,7 @@ def prepare_case(
     target: Triple,
     tool: BrainMaskTool = "extractor",
     brain_mask: Path | None = None,
+    steps: Preparation = USUAL,
 ) -> PreparedCase:
     """Find the brain, crop, standardise and resample.
 
@@ -59,6 +69,7 @@ def prepare_case(
         target: voxel size of the plan in mm.
         tool: what finds the brain in whole heads, as the plan says.
         brain_mask: the user's own mask.
+        steps: which of these steps the plan takes, and whether N4 goes first.
 
     Raises:
         ImageError: no plausible brain was found, or the user's mask cannot be used.
@@ -69,17 +80,22 @@ def prepare_case(
     brain = found.mask
     box = brain_box(brain, first.spacing, _MARGIN_MM)
     inside = brain[box]
-    shape = new_shape(inside.shape, first.spacing, target)
+    spacing = target if steps.resampling else first.spacing
+    shape = new_shape(inside.shape, first.spacing, spacing)
     coarse = resample(inside.astype(np.float32), shape) >= 0.5
-    channels, scales = {}, {}
+    channels, scales, fields = {}, {}, {}
     for channel, scan in scans.items():
-        scales[channel] = intensity_scale(scan.array[brain])
-        native = scales[channel].standardise(scan.array[box], inside)
-        filled = scales[channel].standardise(scan.array[box])
+        array = scan.array[box]
+        if steps.bias_correction:
+            fields[channel] = fit_bias_field(array, inside, scan.spacing)
+            array = fields[channel].remove(array)
+        scales[channel] = planned_scale(array[inside], steps.fixed_scale)
+        native = scales[channel].standardise(array, inside)
+        filled = scales[channel].standardise(array)
         image = np.where(coarse, resample(filled, shape), np.float32(OUTSIDE))
-        channels[channel] = PreparedChannel(image, coarse, target, native, inside, scan.spacing)
+        channels[channel] = PreparedChannel(image, coarse, spacing, native, inside, scan.spacing)
     outside = {
         c: b if b is not None else float(scans[c].array.min())
         for c, b in found.backgrounds.items()
     }
-    return PreparedCase(channels, scales, outside, brain, box, first.spacing)
+    return PreparedCase(channels, scales, outside, brain, box, first.spacing, fields)

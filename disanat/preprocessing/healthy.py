@@ -21,10 +21,12 @@ from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
 from disanat.io.store import StoredCase, save_case
 from disanat.plans import Configuration, Plans, Triple
+from disanat.preparation import Preparation
+from disanat.preprocessing.bias_field import fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.label_maps import preprocess_label_map
-from disanat.preprocessing.normalisation import head_mask, intensity_scale
+from disanat.preprocessing.normalisation import head_mask, intensity_scale, planned_scale
 from disanat.preprocessing.parallel import each_result
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
@@ -87,27 +89,39 @@ def preprocess_case(
     scheme = scheme_by_names(plans.classes)
     given = _given_labels(prior, first, plans, scheme)
     found = find_brain(scans, plans.brain_mask_tool, brain_mask, given)
-    brain = found.mask
+    brain, steps = found.mask, plans.preparation
+    spacing = configuration.spacing if steps.resampling else first.spacing
     margin = _MARGIN_STRIPPED_MM if found.stripped else _MARGIN_SKULL_MM
     box = brain_box(brain, first.spacing, margin)
-    shape = new_shape(brain[box].shape, first.spacing, configuration.spacing)
+    shape = new_shape(brain[box].shape, first.spacing, spacing)
+    arrays = _corrected(scans, brain, steps)
     brain = resample(brain[box].astype(np.float32), shape) >= 0.5
-    images = [resample(scan.array[box], shape, order=3) for scan in scans.values()]
+    images = [resample(array[box], shape, order=3) for array in arrays]
     if given is not None:
         labels = resample(given[box], shape, order=0)
     elif plans.prior == "encoder":
-        labels = _estimator(tissue_estimator, plans)(images, brain, configuration.spacing)
+        labels = _estimator(tissue_estimator, plans)(images, brain, spacing)
     else:
-        labels = _atlas_labels(first, images[0], configuration.spacing, brain)
+        labels = _atlas_labels(first, images[0], spacing, brain)
     labels = _complete(labels, brain, scheme)
     if plans.prior == "encoder":
         _check_anatomy(labels, scheme, first)
     inside = [intensity_scale(i[brain]).standardise(i, brain) for i in images]
-    labels = set_partial_volume_apart(labels, inside, configuration.spacing, scheme)
+    labels = set_partial_volume_apart(labels, inside, spacing, scheme)
     if not found.stripped:
         labels = _label_outside(labels, images[0], brain)
-    standard = [intensity_scale(i[brain]).standardise(i, labels > 0) for i in images]
+    scales = [planned_scale(i[brain], steps.fixed_scale) for i in images]
+    standard = [s.standardise(i, labels > 0) for s, i in zip(scales, images, strict=True)]
     return StoredCase(case.name, np.stack(standard), labels, tuple(scans))
+
+
+def _corrected(
+    scans: Mapping[int, Scan], brain: np.ndarray, steps: Preparation
+) -> list[np.ndarray]:
+    """The scans' arrays, without bias field where the plan takes it out."""
+    if not steps.bias_correction:
+        return [scan.array for scan in scans.values()]
+    return [fit_bias_field(s.array, brain, s.spacing).remove(s.array) for s in scans.values()]
 
 
 def _given_labels(

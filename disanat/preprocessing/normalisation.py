@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["OUTSIDE", "IntensityScale", "head_mask", "intensity_scale"]
+__all__ = ["OUTSIDE", "IntensityScale", "head_mask", "intensity_scale", "planned_scale"]
 
 OUTSIDE = -4.0
 """Standardised value of everything outside the brain (or the head)."""
@@ -36,6 +36,11 @@ def intensity_scale(values: np.ndarray) -> IntensityScale:
     inner = values[(values >= low) & (values <= high)]
     std = float(inner.std())
     return IntensityScale(float(inner.mean()), std if std > 0 else 1.0)
+
+
+def planned_scale(values: np.ndarray, fixed: tuple[float, float] | None) -> IntensityScale:
+    """The scale that a plan fixes for all scans, or that of these values where it fixes none."""
+    return intensity_scale(values) if fixed is None else IntensityScale(*fixed)
 
 
 def head_mask(array: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ from disanat.errors import DatasetError, ImplausibleError, PlanError
 from disanat.home import Home
 from disanat.io.cases import Case, find_cases
 from disanat.io.dataset import read_dataset
-from disanat.io.store import open_case, stored_cases
+from disanat.io.store import StoredCase, open_case, stored_cases
 from disanat.plans import Plans, load_json
+from disanat.preparation import Preparation
 from disanat.preprocessing import healthy
 from disanat.preprocessing.healthy import preprocess_case, preprocess_dataset, read_case
 from disanat.preprocessing.normalisation import OUTSIDE
@@ -88,6 +89,28 @@ def test_the_users_mask_decides_what_is_labelled(
     miniature.write(tmp_path / "own.nii.gz", own.astype(np.uint8))
     with pytest.raises(ImplausibleError, match=r"own.nii.gz marks a brain of \d+ mL"):
         preprocess_case(case, prior, plans, configuration, tmp_path / "own.nii.gz")
+
+
+def test_training_cases_go_through_the_steps_of_the_plan(
+    planned_home: Path, plans: Plans, miniature: Any
+) -> None:
+    raw = read_dataset(planned_home / "raw" / NAME)
+    case, prior = raw.training_cases()[0], raw.prior_path("h0")
+    configuration = replace(plans.configuration("2d"), spacing=(8.0, 8.0, 8.0))
+
+    def prepared(steps: Preparation) -> StoredCase:
+        return preprocess_case(case, prior, replace(plans, preparation=steps), configuration)
+
+    usual, native = prepared(Preparation()), prepared(Preparation(resampling=False))
+    ratio = native.labels.size / usual.labels.size
+    assert ratio == pytest.approx(8, rel=0.15)
+    fixed = prepared(Preparation(fixed_scale=(0.0, 1000.0)))
+    inside = fixed.labels > 0
+    assert usual.image[0][inside].std() > 0.8 and fixed.image[0][inside].std() < 0.1
+    ramp = np.linspace(0.8, 1.2, usual.image.shape[1])
+    corrected = prepared(Preparation(bias_correction=True))
+    assert corrected.image.shape == usual.image.shape
+    assert 0 < np.abs(corrected.image - usual.image)[0][inside].mean() < 0.5 * ramp.std()
 
 
 def test_masks_beside_the_scans_are_used(
