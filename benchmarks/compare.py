@@ -72,7 +72,25 @@ def verdict(rows: Sequence[dict[str, str]], measure: str) -> tuple[list[dict[str
     return table, said
 
 
-def page(folder: Path, home: Path) -> str:
+def about_longer(rows: Sequence[dict[str, str]], longer: Sequence[dict[str, str]]) -> list[str]:
+    """The verdict on a `dal` that was trained for longer, against the same others."""
+    theirs = [row for row in longer if row["method"] == OURS]
+    joined = [*(row for row in rows if row["method"] != OURS), *theirs]
+    first = theirs[0]
+    return [
+        "## The model that ships, against the same others",
+        "",
+        f"`dal` trained for {first['epochs']} x {first['steps']} x {first['batch_size']} samples"
+        f" ({first['minutes']} min), from the weights of an earlier training: no equal budget.",
+        "",
+        *(verdict(joined, measure)[1] for measure in ASKED),
+        "",
+        markdown_table(verdict(joined, "average_precision")[0]),
+        "",
+    ]
+
+
+def page(folder: Path, home: Path, longer: Path | None = None) -> str:
     """The page: the verdict, then the comparison's own tables."""
     rows = rows_of(folder)
     text = (folder / "compare.md").read_text(encoding="utf-8").replace(f"{home}/", "")
@@ -87,9 +105,9 @@ def page(folder: Path, home: Path) -> str:
             "# All methods on real lesions",
             "",
             "Written by `benchmarks/compare.py`; not edited by hand. Trained on healthy scans and",
-            "label maps; few cases a set: read differences accordingly. `dal` alone learns from",
-            "synthetic lesions, and a model of it may have been trained for longer than the",
-            "others: the table of trainings says what each took.",
+            "label maps; few cases a set: read differences accordingly. Budgets are samples seen",
+            "(epochs x steps x batch), as the table of trainings says. `dal` alone learns from",
+            "synthetic lesions.",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
             f"- machine: {machine()}",
@@ -102,6 +120,7 @@ def page(folder: Path, home: Path) -> str:
             "",
             markdown_table(judged[0][0]),
             "",
+            *(about_longer(rows, rows_of(longer)) if longer else []),
             body.replace("\n# ", "\n## ").strip(),
             "",
             "## What their authors published",
@@ -120,6 +139,10 @@ def main() -> None:
     parser.add_argument("-m", "--methods", nargs="+", default=list(method_names()))
     parser.add_argument("--epochs", type=int, help="of each training (default: to its plateau)")
     parser.add_argument("--name", default="all_methods", help="of the comparison")
+    parser.add_argument(
+        "--longer", type=Path, metavar="FOLDER",
+        help="another comparison, from which the page takes the `dal` of a longer training too",
+    )  # fmt: skip
     args = parser.parse_args()
     home = args.home.resolve()
     epochs = ["--epochs", str(args.epochs)] if args.epochs else []
@@ -129,7 +152,7 @@ def main() -> None:
     )  # fmt: skip
     found = sorted(home.glob(f"results/*/comparisons/{args.name}"))
     try:
-        text = page(found[0], home)
+        text = page(found[0], home, args.longer)
     except DisanatError as mistake:
         parser.error(str(mistake))
     with atomic_path(ROOT / PAGE) as temporary:
