@@ -87,9 +87,9 @@ def main() -> None:
         [
             "# Rivals trained on one contrast",
             "",
-            "Written by `benchmarks/one_contrast.py`; not edited by hand. Mean AP on the T1 sets of",
-            "methods that were trained on all rendered contrasts (all), and on the healthy T1 scans",
-            f"as they are (T1), {args.epochs} epochs each. T1c is T1 with contrast agent.",
+            "Written by `benchmarks/one_contrast.py`; not edited by hand. Mean AP on the T1 sets",
+            "of methods that were trained on all rendered contrasts (all), and on the healthy T1",
+            f"scans as they are (T1), {args.epochs} epochs each. T1c is T1 with contrast agent.",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
             f"- machine: {machine()}",
