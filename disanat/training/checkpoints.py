@@ -1,15 +1,58 @@
-"""The state of random generators, kept in checkpoints so that training goes on as it would have."""
+"""What checkpoints hold beside the weights, so that training goes on as it would have."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["LATEST", "restore_rng", "rng_state"]
+from disanat.errors import ModelError
+
+__all__ = ["LATEST", "check_plan", "restore_rng", "rng_state"]
 
 LATEST = "checkpoint_latest.pt"
+_MAY_DIFFER = ("name", "epochs", "estimated_memory_gb")
+
+
+def check_plan(state: Mapping[str, Any], planned: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on under another plan than a training began with.
+
+    Args:
+        state: of the checkpoint; one of an older disanat, without `planned`, is taken as it is.
+        planned: the configuration now, as JSON data.
+        folder: of the training.
+
+    Raises:
+        ModelError: the two differ in more than the number of epochs; the message says in what.
+    """
+    before = state.get("planned", planned)
+    keys = [k for k in {**before, **planned} if k not in _MAY_DIFFER]
+    changed = [_change(k, before.get(k), planned.get(k)) for k in keys]
+    said = ", ".join(change for change in changed if change)
+    if said:
+        raise ModelError(
+            f"The training in {folder} began under another plan ({said}): train anew without "
+            "--resume, or plan again as before."
+        )
+
+
+def _change(name: str, before: Any, now: Any) -> str:
+    """What became of a setting in words; empty where it is the same. Networks are only named."""
+    if _plain(before) == _plain(now):
+        return ""
+    if isinstance(now, dict):
+        return f"another {name}"
+    return f"{name} {_plain(before)}, now {_plain(now)}"
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, at every depth: one place writes the one, one the other."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def rng_state() -> dict[str, Any]:

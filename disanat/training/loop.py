@@ -19,8 +19,8 @@ from tqdm import tqdm
 from disanat.errors import ModelError
 from disanat.methods.interface import Method
 from disanat.networks.weights import load_state, save_state
-from disanat.plans import Configuration, Plans
-from disanat.training.checkpoints import LATEST, restore_rng, rng_state
+from disanat.plans import Configuration, Plans, to_dict
+from disanat.training.checkpoints import LATEST, check_plan, restore_rng, rng_state
 from disanat.training.loaders import batches, to_tensors
 from disanat.training.memory_guard import memory_runs_out, next_smaller
 from disanat.training.plateau import reached_plateau
@@ -67,6 +67,7 @@ class _Trainer:
         self, method: Method, configuration: Configuration, settings: TrainingSettings
     ) -> None:
         self.method = method
+        self.planned = to_dict(configuration)
         self.device = torch.device(settings.device)
         self.networks = method.networks().to(self.device)
         self.average = AveragedModel(self.networks, multi_avg_fn=_running_average, use_buffers=True)
@@ -134,6 +135,7 @@ class _Trainer:
             "schedule": {"last_epoch": self.schedule.last_epoch},
             "records": [record.to_dict() for record in self.records],
             "rng": rng_state(),
+            "planned": self.planned,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -167,13 +169,15 @@ def train_networks(
 
     Raises:
         PlanError: memory ran out in the first step; the message names the next smaller plan.
-        ModelError: losses stopped being finite, or a checkpoint is damaged.
+        ModelError: losses stopped being finite, or a checkpoint is damaged or of another plan.
     """
     torch.manual_seed(settings.seed)
     trainer = _Trainer(method, configuration, settings)
     first = 0
     if settings.resume and (folder / LATEST).exists():
-        trainer.load(load_state(folder / LATEST, trainer.device))
+        state = load_state(folder / LATEST, trainer.device)
+        check_plan(state, trainer.planned, folder)
+        trainer.load(state)
         first = len(trainer.records)
         log.info("Going on after epoch %d.", first)
     elif settings.resume:

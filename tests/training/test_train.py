@@ -43,6 +43,27 @@ def test_resuming_goes_on_after_the_last_finished_epoch(
     assert first[0] == pytest.approx(first[1], rel=0.02)
 
 
+def test_resuming_under_another_plan_is_refused(
+    miniature: Any, planned_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    miniature.shrink(home, 2)
+    flags = ("-d", "5", "-np", 0, "-m", "ae", "--home", home, "--device", "cpu")
+    assert miniature.run("train", *flags, "--epochs", 1) == 0
+    source = home / "preprocessed" / "Dataset005_Mini" / "plans.json"
+    plans = load_json(source, Plans)
+    made = plans.configuration("2d")
+    other = replace(made, norm="group", epochs=9, batch_size=6, restorer=made.comparator)
+    save_json(replace(plans, configurations={"2d": other}), source)
+    assert miniature.run("train", *flags, "--epochs", 2, "--resume") == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "ae__2d/fold_0 began under another plan (batch_size 8, now 6, norm instance, now" in said
+    assert said.endswith("group): train anew without --resume, or plan again as before.")
+    save_json(replace(plans, configurations={"2d": replace(made, epochs=9)}), source)
+    assert miniature.run("train", *flags, "--epochs", 2, "--resume") == 0
+
+
 def test_blocks_in_3d_with_a_worker_process(
     miniature: Any, planned_home: Path, tmp_path: Path
 ) -> None:
