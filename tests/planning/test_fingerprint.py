@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from small_datasets import BRAIN, SHAPE, brain, dataset, labels, own_mask, read, write
 
 from disanat.errors import DatasetError
-from disanat.io.dataset import RawDataset, read_dataset
 from disanat.plans import Fingerprint, load_json, save_json
-from planning import content, fingerprint
-from planning.content import content_of
 from planning.fingerprint import examine_dataset, fingerprint_dataset
 from planning.verify import problem_table, verify_dataset
-
-SHAPE = (20, 24, 22)  # S, P, L
-BRAIN = (slice(4, 16), slice(3, 21), slice(5, 17))
-SPACING = (4.0, 8.0, 12.0)  # x, y, z of the file: L, P, S; the brain has 995 mL
-
-
-def write(array: np.ndarray, path: Path, spacing: Sequence[float] = SPACING) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing(spacing)
-    sitk.WriteImage(image, str(path))
-
-
-def brain(seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    array = np.zeros(SHAPE, np.float32)
-    array[BRAIN] = rng.uniform(50, 150, array[BRAIN].shape)
-    return array
-
-
-def labels() -> np.ndarray:
-    array = np.zeros(SHAPE, np.int16)
-    array[BRAIN] = 2
-    array[4:10, 3:21, 5:17] = 3
-    return array
-
-
-def dataset(tmp_path: Path, cases: int = 4, prior: bool = True, channels: int = 1) -> Path:
-    folder = tmp_path / "raw" / "Dataset007_Small"
-    declared: dict[str, object] = {"channel_names": {str(i): f"T{i + 1}" for i in range(channels)}}
-    for number in range(cases):
-        for channel in range(channels):
-            name = f"c{number}_{channel:04}.nii.gz"
-            write(brain(10 * number + channel), folder / "imagesTr" / name)
-        if prior:
-            write(labels(), folder / "priorsTr" / f"c{number}.nii.gz")
-    if prior:
-        declared["prior"] = {"classes": {"white": [2], "cortical_grey": [3]}}
-    (folder / "dataset.json").write_text(json.dumps(declared))
-    return folder
-
-
-def read(folder: Path) -> RawDataset:
-    return read_dataset(folder)
 
 
 def test_a_stripped_dataset_with_label_maps(tmp_path: Path) -> None:
@@ -156,12 +108,6 @@ def test_label_maps_of_another_numbering_are_noticed(tmp_path: Path) -> None:
 def test_three_cases_are_too_few(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"too few cases \(found 3\): put at least 4"):
         fingerprint_dataset(read(dataset(tmp_path, cases=3)), 0, False)
-
-
-def own_mask(folder: Path, name: str, voxels: tuple[slice, ...]) -> None:
-    mask = np.zeros(SHAPE, np.uint8)
-    mask[voxels] = 1
-    write(mask, folder / "brainmasksTr" / f"{name}.nii.gz")
 
 
 def test_the_users_masks_are_measured_in(tmp_path: Path) -> None:
@@ -273,100 +219,3 @@ def test_channels_orientations_and_labels_are_counted(tmp_path: Path) -> None:
     assert third.intensity_percentiles == () and third.noise_median is third.resolution is None
     save_json(found, tmp_path / "fingerprint.json")
     assert load_json(tmp_path / "fingerprint.json", Fingerprint) == found
-
-
-def nothing(_: Path) -> None:
-    pass
-
-
-def another_image(folder: Path) -> None:
-    write(brain(99), folder / "imagesTr" / "c1_0000.nii.gz")
-
-
-def another_label_map(folder: Path) -> None:
-    write(np.flip(labels(), 0).copy(), folder / "priorsTr" / "c2.nii.gz")
-
-
-def another_mapping(folder: Path) -> None:
-    declared = json.loads((folder / "dataset.json").read_text())
-    declared["prior"]["classes"] = {"white": [3], "cortical_grey": [2]}
-    (folder / "dataset.json").write_text(json.dumps(declared))
-
-
-def a_brain_mask(folder: Path) -> None:
-    own_mask(folder, "c3", np.s_[5:16, 3:21, 5:17])
-
-
-def one_more(folder: Path) -> None:
-    write(brain(98), folder / "imagesTr" / "c5_0000.nii.gz")
-    write(labels(), folder / "priorsTr" / "c5.nii.gz")
-
-
-def one_less(folder: Path) -> None:
-    (folder / "imagesTr" / "c0_0000.nii.gz").unlink()
-
-
-def another_channel(folder: Path) -> None:
-    images = folder / "imagesTr"
-    (images / "c3_0000.nii.gz").rename(images / "c3_0001.nii.gz")
-    declared = json.loads((folder / "dataset.json").read_text())
-    declared["channel_names"]["1"] = "T2"
-    (folder / "dataset.json").write_text(json.dumps(declared))
-
-
-@pytest.mark.parametrize(
-    ("change", "measured"),
-    [
-        (nothing, []),
-        (another_image, ["c1"]),
-        (another_label_map, ["c2"]),
-        (a_brain_mask, ["c3"]),
-        (another_mapping, ["c0", "c1", "c2", "c3", "c4"]),
-        (one_more, ["c5"]),
-        (one_less, []),
-        (another_channel, ["c3"]),
-    ],
-)
-def test_only_what_changed_is_measured_again(
-    change: Callable[[Path], None],
-    measured: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    folder = dataset(tmp_path, cases=5)
-    former = fingerprint_dataset(read(folder), 0, False)
-    change(folder)
-    anew = fingerprint_dataset(read(folder), 0, False)
-    seen: list[str] = []
-    take = fingerprint.read_scan
-    monkeypatch.setattr(
-        fingerprint, "read_scan", lambda path: (seen.append(path.name[:2]), take(path))[1]
-    )
-    assert fingerprint_dataset(read(folder), 0, False, former.cases) == anew
-    assert seen == measured
-
-
-def test_new_measures_and_other_masks_change_the_content(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    raw = read(dataset(tmp_path))
-    case = raw.training_cases()[0]
-    before = content_of(raw, case)
-    assert content_of(raw, case) == before
-    assert content_of(raw, case, "hd-bet") != before
-    monkeypatch.setattr(content, "shipped_digest", lambda: "other weights")
-    after = content_of(raw, case)
-    assert after != before
-    monkeypatch.setattr(content, "MEASURES_VERSION", 99)
-    assert content_of(raw, case) not in (before, after)
-
-
-def test_voxels_in_a_file_of_their_own_are_content(tmp_path: Path) -> None:
-    folder = dataset(tmp_path, prior=False)
-    (folder / "imagesTr" / "c0_0000.nii.gz").unlink()
-    contents = set()
-    for seed in (0, 1):
-        write(brain(seed), folder / "imagesTr" / "c0_0000.mhd")
-        raw = read(folder)
-        contents.add(content_of(raw, raw.training_cases()[0]))
-    assert len(contents) == 2

@@ -11,47 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from planning_command import SHAPE, run, write
 
 from disanat.errors import PlanError
 from disanat.io.store import open_case
 from disanat.plans import Fingerprint, Plans, load_json
 from planning import cli, fingerprint
-
-SHAPE = (24, 26, 25)
-Run = Callable[..., int]
-
-
-def write(path: Path, seed: int = 0, spacing: float = 5.0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    array = np.zeros(SHAPE, np.float32)
-    inner = array[4:20, 4:22, 4:21]
-    inner[:] = np.random.default_rng(seed).uniform(50, 150, inner.shape)
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing((spacing, spacing, spacing))
-    sitk.WriteImage(image, str(path))
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw" / "Dataset007_Small"
-    for number in range(4):
-        write(folder / "imagesTr" / f"c{number}_0000.nii.gz", number)
-    (folder / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
-    return tmp_path
-
-
-@pytest.fixture
-def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Stands in for preprocessing, and records what it was asked for."""
-    calls: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(
-        "disanat.preprocessing.healthy.preprocess_dataset", lambda *a, **_: calls.append(a)
-    )
-    return calls
-
-
-def run(home: Path, *flags: str) -> int:
-    return cli.main(["--home", str(home), "-np", "0", *flags])
 
 
 def test_files_decisions_and_preprocessing(
@@ -290,70 +255,6 @@ def test_verify_writes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert "another grid" in " ".join(out.split()) and "1 of 4 cases cannot be used" in out
     assert not (home / "preprocessed").exists()
-
-
-def wrong_id(home: Path) -> str:
-    return "8"
-
-
-def empty_folder(home: Path) -> str:
-    for path in (home / "raw/Dataset007_Small/imagesTr").iterdir():
-        path.unlink()
-    return "7"
-
-
-def two_grids(home: Path) -> str:
-    folder = home / "raw/Dataset007_Small"
-    write(folder / "imagesTr" / "c1_0001.nii.gz", spacing=4.0)
-    (folder / "dataset.json").write_text('{"channel_names": {"0": "T1", "1": "T2"}}')
-    return "7"
-
-
-def no_declaration(home: Path) -> str:
-    (home / "raw/Dataset007_Small/dataset.json").unlink()
-    return "7"
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (wrong_id, "There is no dataset '8'"),
-        (empty_folder, "holds no image"),
-        (two_grids, "c1_0001.nii.gz lies on another grid than c1_0000.nii.gz"),
-        (no_declaration, "dataset.json does not exist"),
-    ],
-)
-def test_mistakes_give_one_sentence_and_exit_code_2(
-    home: Path, spoil: Callable[[Path], str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(home, "-d", spoil(home)) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and words in lines[0]
-    assert not (home / "preprocessed").exists()
-
-
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        ([], "required: -d/--dataset"),
-        (["-d", "7", "--plans_name", "a b"], "is not made of letters, digits and - alone"),
-        (["-d", "7", "--overwrite_target_spacing", "1", "1", "0"], "not a number above 0"),
-        (["-d", "7", "--gpu_memory_gb", "0"], "not a number above 0"),
-        (["-d", "7", "--gpu_memory_gb", "much"], "not a number above 0"),
-        (["-d", "7", "-np", "-1"], "-np"),
-        (["-d", "7", "-c", "4d"], "3d_fullres"),
-        (["-d", "7", "--brain_mask_tool", "bet"], "synthstrip"),
-        (["-d", "7", "--norm", "batch"], "layer"),
-        (["-d", "7", "--verify", "--explain"], "not allowed with"),
-    ],
-)
-def test_wrong_flags_are_explained(
-    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(flags)
-    assert caught.value.code == 2
-    assert words in capsys.readouterr().err
 
 
 def test_the_python_function(home: Path, prepared: list[Any]) -> None:

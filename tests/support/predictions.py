@@ -1,0 +1,30 @@
+"""What tests read back from folders of predictions."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+ENDINGS = ("", "_anomaly", "_brainmask", "_0000_phi", "_anatomy", "_edges")
+
+
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as handle:
+        return {row["case"]: row for row in csv.DictReader(handle)}
+
+
+def canonical(path: Path) -> np.ndarray:
+    """Axes S, P, L, by SimpleITK alone."""
+    return sitk.GetArrayFromImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS"))
+
+
+def names(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def home_flags(home: Path) -> tuple[Any, ...]:
+    return ("--home", home, "--device", "cpu")
