@@ -28,7 +28,6 @@ fingerprints = st.builds(
 )
 
 
-
 @settings(max_examples=60, deadline=None)
 @given(fingerprints, st.sampled_from(["cpu", "cuda"]), st.floats(2.0, 80.0))
 def test_every_plan_fits_and_can_be_built(found: Fingerprint, device: Any, memory: float) -> None:
