@@ -10,11 +10,19 @@ import numpy as np
 import torch
 
 from disanat.errors import ModelError
+from disanat.plans import Configuration, Plans, to_dict
 
-__all__ = ["LATEST", "check_plan", "restore_rng", "rng_state"]
+__all__ = ["LATEST", "check_plan", "planned_with", "restore_rng", "rng_state"]
 
 LATEST = "checkpoint_latest.pt"
 _MAY_DIFFER = ("name", "epochs", "estimated_memory_gb")
+_OF_PLAN = ("channel_names", "classes", "prior", "brain_mask_tool", "preparation")
+
+
+def planned_with(plans: Plans, configuration: Configuration) -> dict[str, Any]:
+    """What decides how a training's weights come about, as JSON data."""
+    of_plan = {name: to_dict(getattr(plans, name)) for name in _OF_PLAN}
+    return {**to_dict(configuration), **of_plan}
 
 
 def check_plan(state: Mapping[str, Any], planned: Mapping[str, Any], folder: Path) -> None:
@@ -22,15 +30,16 @@ def check_plan(state: Mapping[str, Any], planned: Mapping[str, Any], folder: Pat
 
     Args:
         state: of the checkpoint; one of an older disanat, without `planned`, is taken as it is.
-        planned: the configuration now, as JSON data.
+        planned: what `planned_with` says now. A setting that only one of them knows counts for
+            nothing: an older disanat did not have it.
         folder: of the training.
 
     Raises:
         ModelError: the two differ in more than the number of epochs; the message says in what.
     """
     before = state.get("planned", planned)
-    keys = [k for k in {**before, **planned} if k not in _MAY_DIFFER]
-    changed = [_change(k, before.get(k), planned.get(k)) for k in keys]
+    keys = [k for k in planned if k in before and k not in _MAY_DIFFER]
+    changed = [_change(k, before[k], planned[k]) for k in keys]
     said = ", ".join(change for change in changed if change)
     if said:
         raise ModelError(

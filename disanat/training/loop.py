@@ -19,8 +19,8 @@ from tqdm import tqdm
 from disanat.errors import ModelError
 from disanat.methods.interface import Method
 from disanat.networks.weights import load_state, save_state
-from disanat.plans import Configuration, Plans, to_dict
-from disanat.training.checkpoints import LATEST, check_plan, restore_rng, rng_state
+from disanat.plans import Configuration, Plans
+from disanat.training.checkpoints import LATEST, check_plan, planned_with, restore_rng, rng_state
 from disanat.training.loaders import batches, to_tensors
 from disanat.training.memory_guard import memory_runs_out, next_smaller
 from disanat.training.plateau import reached_plateau
@@ -67,7 +67,7 @@ class _Trainer:
         self, method: Method, configuration: Configuration, settings: TrainingSettings
     ) -> None:
         self.method = method
-        self.planned = to_dict(configuration)
+        self.planned = planned_with(method.plans, configuration)
         self.device = torch.device(settings.device)
         self.networks = method.networks().to(self.device)
         self.average = AveragedModel(self.networks, multi_avg_fn=_running_average, use_buffers=True)

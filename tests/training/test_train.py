@@ -16,6 +16,7 @@ from disanat.home import Home
 from disanat.inference.model import load_model
 from disanat.io.images import read_labels, read_scan
 from disanat.plans import Plans, load_json, save_json
+from disanat.preparation import Preparation
 from disanat.training.loop import TrainingSettings
 from disanat.training.train import train
 
@@ -60,7 +61,11 @@ def test_resuming_under_another_plan_is_refused(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert "ae__2d/fold_0 began under another plan (batch_size 8, now 6, norm instance, now" in said
     assert said.endswith("group): train anew without --resume, or plan again as before.")
-    save_json(replace(plans, configurations={"2d": replace(made, epochs=9)}), source)
+    usual = replace(plans, configurations={"2d": replace(made, epochs=9)})
+    save_json(replace(usual, preparation=Preparation(bias_correction=True)), source)
+    assert miniature.run("train", *flags, "--epochs", 2, "--resume") == 2
+    assert "another preparation" in capsys.readouterr().err
+    save_json(usual, source)
     assert miniature.run("train", *flags, "--epochs", 2, "--resume") == 0
 
 
