@@ -1,4 +1,4 @@
-"""Parts of the method `dal` that a training can go without, by name, to see what each is worth."""
+"""Parts of `dal` and of its data that a training can go without, to see what each is worth."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from disanat.errors import PlanError
 
 __all__ = [
     "ABLATIONS",
+    "DATA_ONLY",
     "MEANINGS",
     "PREDICTION_ONLY",
     "Ablation",
@@ -36,6 +37,8 @@ Ablation = Literal[
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 PREDICTION_ONLY: tuple[Ablation, ...] = ("atlas_phi", "plain_residual", "no_intensity")
 """Training is the same with these and without."""
+DATA_ONLY: tuple[Ablation, ...] = ("free_contrasts", "t1_only")
+"""They change what training sees, and so are for every method that is trained."""
 
 MEANINGS: dict[Ablation, str] = {
     "no_prior": "label maps do not teach the anatomy; the restoration is taught what the encoder "

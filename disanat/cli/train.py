@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="train dal without some of its parts, into a folder of its own, to see what they are "
-        "worth; the names are listed below",
+        "worth; the names are listed below (free_contrasts and t1_only are for all methods)",
     )
     add_home_argument(parser)
     return parser

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from disanat.ablations import check_ablations
+from disanat.ablations import DATA_ONLY, check_ablations
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
@@ -80,10 +80,10 @@ def train(
     settings = settings or TrainingSettings(device=default_device())
     check_fold_and_device(fold, settings.device)
     left_out = check_ablations(ablations)
-    if left_out and method != "dal":
-        raise PlanError(f"Method {method} has no parts to leave out: use --ablate with -m dal.")
-    name = dataset or latest_plan(home)
     kind = get_method(method)
+    if method != "dal":
+        _check_data_only(method, left_out, DATA_ONLY if kind.trainable else ())
+    name = dataset or latest_plan(home)
     plans = _fitting(load_json(home.plans_folder(name, plans_name) / PLANS, Plans), settings.device)
     chosen = replace(plans.configuration(configuration), ablations=left_out)
     log.info(
@@ -162,6 +162,15 @@ def _described(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"cpu, {torch.get_num_threads()} threads"
+
+
+def _check_data_only(method: str, left_out: Sequence[str], allowed: Sequence[str]) -> None:
+    """Only `dal` has parts; what training sees can be changed for all that are trained."""
+    if not set(left_out) <= set(allowed):
+        beside = f" (or only {' or '.join(allowed)})" if allowed else ""
+        raise PlanError(
+            f"Method {method} has no parts to leave out: use --ablate with -m dal{beside}."
+        )
 
 
 def _fitting(plans: Plans, device: str) -> Plans:

@@ -151,7 +151,8 @@ def test_an_ablated_training_has_a_folder_of_its_own_and_says_what_it_lacks(
     [
         (("--ablate", "sharp"), "There is no ablation 'sharp'"),
         (("--ablate", "soft", "gumbel"), "soft and gumbel contradict each other"),
-        (("-m", "threshold", "--ablate", "soft"), "Method threshold has no parts to leave out"),
+        (("-m", "threshold", "--ablate", "t1_only"), "to leave out: use --ablate with -m dal."),
+        (("-m", "ae", "--ablate", "soft"), "with -m dal (or only free_contrasts or t1_only)."),
     ],
 )
 def test_wrong_ablations_are_one_sentence(
@@ -163,6 +164,18 @@ def test_wrong_ablations_are_one_sentence(
 ) -> None:
     assert miniature.run("train", "-d", "5", "--home", planned_home, *words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_training_sees_may_change_for_every_method(
+    miniature: Any, planned_home: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    miniature.shrink(home, 2)
+    flags = ("-d", "5", "-m", "ae", "-np", 0, "--epochs", 1, "--home", home, "--device", "cpu")
+    assert miniature.run("train", *flags, "--ablate", "t1_only") == 0
+    model = load_model(home / "results" / "Dataset005_Mini" / "ae__2d__t1_only" / "fold_0")
+    assert model.method.name == "ae" and model.configuration.ablations == ("t1_only",)
 
 
 @pytest.mark.parametrize(
