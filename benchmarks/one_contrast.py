@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from compare import rows_of
 from disanat.experiments.measure import measure
 from disanat.experiments.sets import raw_sets
 from disanat.home import atomic_path, resolve_home
@@ -46,12 +46,11 @@ def one_contrast(args: argparse.Namespace, method: str, sets: Sequence[str]) -> 
 
 def all_contrasts(args: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, float]]:
     """Mean AP by method and set, from the comparison."""
-    source = args.home / "results" / args.dataset / "comparisons" / args.name / "compare.csv"
+    folder = args.home / "results" / args.dataset / "comparisons" / args.name
     found: dict[str, dict[str, float]] = {method: {} for method in methods}
-    with open(source, newline="", encoding="utf-8") as handle:
-        for row in csv.DictReader(handle):
-            if row["method"] in found and row["set"].endswith(OWN):
-                found[row["method"]][row["set"]] = float(row["average_precision"])
+    for row in rows_of(folder):
+        if row["method"] in found and row["set"].endswith(OWN):
+            found[row["method"]][row["set"]] = float(row["average_precision"])
     return found
 
 

@@ -7,7 +7,6 @@ what is planned, trained or predicted already is taken as it is.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 from tqdm import tqdm
 
+from compare import rows_of
 from contrast_shifts import SHIFTS
 from disanat.evaluation.bootstrap import estimate_mean
 from disanat.home import atomic_path, resolve_home
@@ -61,9 +61,8 @@ def train(args: argparse.Namespace, setting: str) -> dict[str, dict[str, str]]:
         "disanat_compare", "-d", DATASET, "-c", "2d", "-p", name, "-m", args.method,
         "--epochs", args.epochs, "--name", name, accept=(0, 1),
     )  # fmt: skip
-    [source] = home.glob(f"results/*/comparisons/{name}/compare.csv")
-    with open(source, newline="", encoding="utf-8") as handle:
-        return {row["set"]: row for row in csv.DictReader(handle)}
+    [folder] = home.glob(f"results/*/comparisons/{name}")
+    return {row["set"]: row for row in rows_of(folder)}
 
 
 def setting_rows(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[dict[str, str]]:

@@ -21,7 +21,10 @@ _DARKEST = 0.02
 
 @dataclass(frozen=True)
 class BiasField:
-    """`field` multiplies a scan's intensities, counted from `zero`; (S, P, L), 1 on average."""
+    """`field`, (S, P, L), multiplies a scan's intensities, counted from `zero`.
+
+    In the brain its logarithm is 0 on average.
+    """
 
     field: np.ndarray
     zero: float

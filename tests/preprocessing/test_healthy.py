@@ -107,10 +107,30 @@ def test_training_cases_go_through_the_steps_of_the_plan(
     fixed = prepared(Preparation(fixed_scale=(0.0, 1000.0)))
     inside = fixed.labels > 0
     assert usual.image[0][inside].std() > 0.8 and fixed.image[0][inside].std() < 0.1
-    ramp = np.linspace(0.8, 1.2, usual.image.shape[1])
-    corrected = prepared(Preparation(bias_correction=True))
-    assert corrected.image.shape == usual.image.shape
-    assert 0 < np.abs(corrected.image - usual.image)[0][inside].mean() < 0.5 * ramp.std()
+
+
+def test_n4_takes_the_field_out_of_training_cases(
+    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
+) -> None:
+    brain = miniature.brain(0)
+    ramp = np.linspace(0.7, 1.3, len(brain.image))[:, None, None]
+    miniature.write(tmp_path / "a_0000.nii.gz", np.where(brain.labels > 0, brain.image * ramp, 0))
+    prior = np.where(brain.labels > 0, brain.labels + 10, 0).astype(np.uint8)
+    miniature.write(tmp_path / "priors" / "a.nii.gz", prior)
+    [case] = find_cases(tmp_path)
+
+    def slope(steps: Preparation) -> float:
+        """Of white matter's intensity, between the means of the upper and the lower half."""
+        planned = replace(plans, preparation=steps)
+        stored = preprocess_case(
+            case, tmp_path / "priors" / "a.nii.gz", planned, plans.configuration("2d")
+        )
+        image, white = stored.image[0], stored.labels[:] == 3
+        half = len(white) // 2
+        return float(image[half:][white[half:]].mean() - image[:half][white[:half]].mean())
+
+    usual, corrected = slope(Preparation()), slope(Preparation(bias_correction=True))
+    assert usual > 0.3 and abs(corrected) < 0.5 * usual
 
 
 def test_masks_beside_the_scans_are_used(
