@@ -7,6 +7,7 @@ leave with exit code 2; a traceback therefore always means a defect of disanat i
 from __future__ import annotations
 
 __all__ = [
+    "BusyError",
     "DatasetError",
     "DisanatError",
     "ImageError",
@@ -18,6 +19,10 @@ __all__ = [
 
 class DisanatError(Exception):
     """Base of every mistake that the user can mend."""
+
+
+class BusyError(DisanatError):
+    """A folder is being written to by another process."""
 
 
 class DatasetError(DisanatError):

@@ -6,17 +6,25 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from disanat.errors import DatasetError, DisanatError
 
-__all__ = ["Home", "atomic_path", "read_json", "resolve_home", "write_json"]
+__all__ = [
+    "Home",
+    "atomic_path",
+    "read_json",
+    "remove_temporaries",
+    "resolve_home",
+    "write_json",
+]
 
 ENVIRONMENT_VARIABLE = "DISANAT_HOME"
 DEFAULT_HOME = "disanat_home"
+_TEMPORARY = ".tmp."
 _DATASET = re.compile(r"Dataset(\d{3})_(\w[\w.-]*)")
 
 
@@ -88,17 +96,35 @@ def resolve_home(home: str | Path | None = None) -> Home:
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its name only when the block succeeds.
 
-    The temporary keeps the target's endings, so that writers which look at them still work.
+    The temporary keeps the target's endings, so that writers which look at them still work. When
+    the name is taken, the data and the name are on the disk, not only on their way there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}.tmp.{target.name}")
+    temporary = target.with_name(f".{os.getpid()}{_TEMPORARY}{target.name}")
     try:
         yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk; some systems cannot, or need not."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what processes that were killed left half written; only for who holds the folder."""
+    for left in folder.glob(f".*{_TEMPORARY}*"):
+        left.unlink(missing_ok=True)
 
 
 def write_json(data: Any, target: Path) -> None:

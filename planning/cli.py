@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from disanat.cli.common import USER_ERROR, run_command
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
+from disanat.locks import hold
 from disanat.plans import (
     BrainMaskTool,
     CaseFingerprint,
@@ -24,7 +27,7 @@ from disanat.plans import (
 from disanat.preprocessing.brain_tools import require_tool
 from planning.arguments import build_parser, default_processes
 from planning.explain import explain
-from planning.fingerprint import fingerprint_dataset
+from planning.fingerprint import fingerprint_dataset, kept_measures
 from planning.memory import default_memory
 from planning.planner import CONFIGURATIONS, Overrides, plan
 from planning.prior import Encoder
@@ -34,6 +37,9 @@ from planning.verify import problem_table, verify_dataset
 __all__ = ["build_parser", "main", "plan_and_preprocess", "shipped_encoder"]
 
 _log = logging.getLogger(__name__)
+
+_MEASURED = ".measured"
+"""Folder for what is measured of each case until the fingerprint of all is written."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,16 @@ def plan_and_preprocess(
         overrides or Overrides(),
         plans_name,
     )
-    plans = _plan(place, raw, settings)
-    if preprocess:
-        _preprocess(place, plans, settings)
+    with _alone(place, raw, settings):
+        plans = _plan(place, raw, settings)
+        if preprocess:
+            _preprocess(place, plans, settings)
     return plans
+
+
+def _alone(home: Home, raw: RawDataset, settings: _Settings) -> AbstractContextManager[None]:
+    """Hold the folder of the plan: no second process plans or prepares there meanwhile."""
+    return hold(home.plans_folder(raw.name, settings.plans_name), "planning and preprocessing")
 
 
 def _raw_dataset(home: Home, wanted: str) -> RawDataset:
@@ -112,9 +124,12 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
             f"There is no configuration '{unknown[0]}': use {' or '.join(CONFIGURATIONS)}."
         )
     source = home.preprocessed / raw.name / "dataset_fingerprint.json"
-    former = _measured(source)
+    measured = home.preprocessed / raw.name / _MEASURED
+    former = (*_measured(source), *kept_measures(measured))
     tool = _tool(settings.overrides)
-    fingerprint = fingerprint_dataset(raw, settings.processes, settings.progress, former, tool)
+    fingerprint = fingerprint_dataset(
+        raw, settings.processes, settings.progress, former, tool, measured
+    )
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
     given = settings.gpu_memory_gb is not None
     plans = plan(
@@ -129,6 +144,7 @@ def _plan(home: Home, raw: RawDataset, settings: _Settings) -> Plans:
         encoder=shipped_encoder(),
     )
     save_json(fingerprint, source)
+    shutil.rmtree(measured, ignore_errors=True)
     declared = read_json(raw.folder / "dataset.json", DatasetError, "write it again")
     write_json(declared, home.preprocessed / raw.name / "dataset.json")
     save_json(plans, folder / "plans.json")
@@ -195,9 +211,12 @@ def _preprocess(home: Home, plans: Plans, settings: _Settings) -> None:
     # heavy; --help must be quick
     from disanat.inference.anatomy import EncoderTissues
     from disanat.inference.bundled import bundled_folder
-    from disanat.preprocessing.healthy import preprocess_dataset
+    from disanat.inference.model import finished
+    from disanat.preprocessing.dataset import preprocess_dataset
 
-    estimator = EncoderTissues(bundled_folder()) if plans.prior == "encoder" else None
+    estimator, tissues_from = None, ""
+    if plans.prior == "encoder":
+        estimator, tissues_from = EncoderTissues(bundled_folder()), finished(bundled_folder())
     for name in settings.configurations:
         configuration = plans.configuration(name)
         preprocess_dataset(
@@ -207,6 +226,7 @@ def _preprocess(home: Home, plans: Plans, settings: _Settings) -> None:
             configuration,
             settings.processes,
             tissue_estimator=estimator,
+            tissues_from=tissues_from,
         )
 
 
@@ -242,10 +262,11 @@ def _run(args: argparse.Namespace) -> int:
         overrides,
         args.plans_name or "",
     )
-    plans = _plan(home, raw, settings)
-    print(explain(plans), flush=True)
-    if settings.preprocess:
-        _preprocess(home, plans, settings)
+    with _alone(home, raw, settings):
+        plans = _plan(home, raw, settings)
+        print(explain(plans), flush=True)
+        if settings.preprocess:
+            _preprocess(home, plans, settings)
     return 0
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -17,13 +15,28 @@ from disanat.errors import DatasetError, DisanatError, ImplausibleError
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
-from disanat.plans import BrainMaskTool, CaseFingerprint, Fingerprint, Triple
+from disanat.plans import (
+    BrainMaskTool,
+    CaseFingerprint,
+    Fingerprint,
+    Triple,
+    load_json,
+    save_json,
+)
 from disanat.preprocessing.label_maps import read_tissues
+from disanat.preprocessing.parallel import each_result
 from planning.aggregate import aggregate
 from planning.case_measures import measure_case
 from planning.content import content_of
 
-__all__ = ["Examination", "Problem", "examine_case", "examine_dataset", "fingerprint_dataset"]
+__all__ = [
+    "Examination",
+    "Problem",
+    "examine_case",
+    "examine_dataset",
+    "fingerprint_dataset",
+    "kept_measures",
+]
 
 _log = logging.getLogger(__name__)
 _FEWEST_CASES = 4
@@ -63,6 +76,7 @@ def fingerprint_dataset(
     progress: bool,
     former: Sequence[CaseFingerprint] = (),
     tool: BrainMaskTool = "extractor",
+    keep: Path | None = None,
 ) -> Fingerprint:
     """Read every training case of a dataset and say what it looks like.
 
@@ -75,11 +89,13 @@ def fingerprint_dataset(
         former: what was measured before; a case whose content is still the same is not measured
             again.
         tool: what finds the brain in whole heads.
+        keep: folder for what is measured of each case, so that a run that is interrupted need not
+            measure it again; see `kept_measures`.
 
     Raises:
         DatasetError: cases are missing or faulty; one line for each fault.
     """
-    examined = examine_dataset(dataset, processes, progress, former, tool)
+    examined = examine_dataset(dataset, processes, progress, former, tool, keep)
     if len(examined) < _FEWEST_CASES:
         raise DatasetError(
             f"{dataset.folder / 'imagesTr'} holds too few cases (found {len(examined)}): put at "
@@ -130,47 +146,38 @@ def examine_dataset(
     progress: bool,
     former: Sequence[CaseFingerprint] = (),
     tool: BrainMaskTool = "extractor",
+    keep: Path | None = None,
 ) -> list[Examination]:
     """Examine all training cases, in the order of their names; see `fingerprint_dataset`.
 
     Raises:
-        DatasetError: there are no cases, a file's channel is not declared, or a worker was killed.
+        DatasetError: there are no cases, a file's channel is not declared, or a case takes too long
+            or too much memory.
     """
     cases = dataset.training_cases()
     bar = tqdm(total=len(cases), desc="Reading cases", unit="case", disable=not progress)
     known = {one.case: one for one in former}
     jobs = [(case, known.get(case.name)) for case in cases]
     found = {}
+    examine = partial(examine_case, dataset, tool=tool)
     with bar:
-        for one in _examinations(dataset, jobs, min(processes, len(jobs)), tool):
+        for one in each_result(examine, jobs, processes, [case.name for case in cases]):
             found[one.case] = one
+            if keep is not None and one.fingerprint is not None and not one.unchanged:
+                save_json(one.fingerprint, keep / f"{one.case}.json")
             bar.update()
     return [found[case.name] for case in cases]
 
 
-def _examinations(
-    dataset: RawDataset,
-    jobs: Sequence[tuple[Case, CaseFingerprint | None]],
-    processes: int,
-    tool: BrainMaskTool,
-) -> Iterator[Examination]:
-    examine = partial(examine_case, dataset, tool=tool)
-    if processes < 1:
-        yield from (examine(case, former) for case, former in jobs)
-        return
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
-    try:
-        running = [pool.submit(examine, case, former) for case, former in jobs]
-        for job in as_completed(running):
-            try:
-                yield job.result()
-            except BrokenProcessPool as cause:
-                raise DatasetError(
-                    f"A worker process was killed while reading {dataset.folder}, probably because "
-                    "memory ran out: run it again with fewer workers, as -np 1."
-                ) from cause
-    finally:
-        pool.shutdown(cancel_futures=True)
+def kept_measures(folder: Path) -> list[CaseFingerprint]:
+    """What a run that was interrupted had measured: one JSON a case; damaged ones are left out."""
+    kept = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            kept.append(load_json(path, CaseFingerprint))
+        except DisanatError as mistake:
+            _log.debug("%s", mistake)
+    return kept
 
 
 def examine_case(

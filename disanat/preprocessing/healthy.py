@@ -1,40 +1,31 @@
-"""From raw healthy scans to the arrays that training draws from."""
+"""From the scans of a healthy case to the arrays that training draws from."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from sklearn.cluster import KMeans
-from tqdm import tqdm
 
 from disanat.anatomy.atlas import atlas_tissues
 from disanat.anatomy.partial_volume import set_partial_volume_apart
 from disanat.anatomy.shares import implausible_share
-from disanat.errors import DatasetError, DisanatError, ImageError, ImplausibleError, PlanError
-from disanat.home import Home
+from disanat.errors import DatasetError, ImageError, ImplausibleError, PlanError
 from disanat.io.cases import Case
-from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.images import Scan, read_labels, read_scan, same_grid
-from disanat.io.store import StoredCase, save_case
+from disanat.io.store import StoredCase
 from disanat.plans import Configuration, Plans, Triple
 from disanat.preparation import Preparation
 from disanat.preprocessing.bias_field import fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
-from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import head_mask, intensity_scale, planned_scale
-from disanat.preprocessing.parallel import each_result
 from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
-__all__ = ["TissueEstimator", "preprocess_case", "preprocess_dataset", "read_case"]
-
-log = logging.getLogger(__name__)
+__all__ = ["TissueEstimator", "preprocess_case", "read_case"]
 
 TissueEstimator = Callable[[Sequence[np.ndarray], np.ndarray, Triple], np.ndarray]
 """From a case's channels, its brain mask and the voxel size in mm to class numbers."""
@@ -189,108 +180,3 @@ def _label_outside(labels: np.ndarray, image: np.ndarray, brain: np.ndarray) -> 
     completed = labels.copy()
     completed[outside] = EXTRACEREBRAL + rank[clusters.predict(values[:, None])]
     return completed
-
-
-def _job(
-    case: Case,
-    prior: Path | None,
-    brain_mask: Path | None,
-    plans: Plans,
-    configuration: Configuration,
-    folder: Path,
-    tissue_estimator: TissueEstimator | None,
-) -> str | None:
-    """Preprocess and store one case; a user's mistake comes back as text, not as an exception."""
-    try:
-        stored = preprocess_case(case, prior, plans, configuration, brain_mask, tissue_estimator)
-        save_case(folder, stored)
-    except DisanatError as mistake:
-        return str(mistake)
-    return None
-
-
-def preprocess_dataset(
-    home: Home,
-    dataset: str,
-    plans: Plans,
-    configuration: Configuration,
-    processes: int,
-    tissue_estimator: TissueEstimator | None = None,
-) -> None:
-    """Preprocess all training cases of a dataset for one configuration.
-
-    Cases that cannot be used are reported and left out.
-
-    Args:
-        home: the home folder.
-        dataset: full name of the dataset.
-        plans: its plan.
-        configuration: the configuration to preprocess for.
-        processes: worker processes; 0 works in this one.
-        tissue_estimator: names the tissues where the plan's prior is `encoder`; must survive
-            pickling.
-
-    Raises:
-        DatasetError: fewer than four cases could be used.
-    """
-    raw = read_dataset(home.raw / dataset)
-    folder = home.plans_folder(dataset, plans.name) / configuration.name
-    cases = raw.training_cases()
-    for stale in folder.glob("*.json"):
-        stale.unlink()
-    work = partial(
-        _job,
-        plans=plans,
-        configuration=configuration,
-        folder=folder,
-        tissue_estimator=tissue_estimator,
-    )
-    jobs = [(c, raw.prior_path(c.name), raw.brain_mask_path(c.name)) for c in cases]
-    refused = [
-        message
-        for message in tqdm(
-            each_result(work, jobs, processes),
-            total=len(cases),
-            desc=f"preprocessing {configuration.name}",
-            disable=None,
-        )
-        if message
-    ]
-    for message in refused:
-        log.warning("left out: %s", message)
-    if plans.label_maps:
-        _prepare_label_maps(raw, plans, configuration, folder, processes)
-    if len(cases) - len(refused) < 4:
-        raise DatasetError(
-            f"Only {len(cases) - len(refused)} of {len(cases)} cases of {home.raw / dataset} could "
-            "be preprocessed: at least four healthy cases are needed "
-            f"(first reason: {refused[0] if refused else 'too few cases'})"
-        )
-
-
-def _prepare_label_maps(
-    raw: RawDataset, plans: Plans, configuration: Configuration, folder: Path, processes: int
-) -> None:
-    """Prepare the label maps without scans; one that is wrong stops all."""
-    maps = raw.label_maps()
-    work = partial(
-        _map_job,
-        mapping=raw.map_mapping,
-        spacing=configuration.spacing,
-        scheme=scheme_by_names(plans.classes),
-        folder=folder,
-    )
-    made = each_result(work, list(maps.items()), processes)
-    for _ in tqdm(made, total=len(maps), desc="preprocessing label maps", disable=None):
-        pass
-
-
-def _map_job(
-    name: str,
-    path: Path,
-    mapping: Mapping[str, Sequence[int]],
-    spacing: Triple,
-    scheme: Sequence[TissueClass],
-    folder: Path,
-) -> None:
-    save_case(folder, preprocess_label_map(name, path, mapping, spacing, scheme))

@@ -1,32 +1,109 @@
-"""Work on many cases at once, in processes of their own."""
+"""Work on many cases at once, in processes of their own, none of which is waited for in vain."""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
 from typing import Any, TypeVar
 
-__all__ = ["each_result"]
+import psutil
+from pebble import ProcessExpired, ProcessPool
+
+from disanat.errors import DatasetError
+
+__all__ = ["MINUTES_PER_JOB", "each_result", "workers_that_fit"]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MINUTES_PER_JOB = 60.0
+"""After so long a job hangs, in all likelihood: its process is stopped and its case named."""
+_GLANCE_S = 5.0
+_FREE_SHARE = 0.8
+
 
 def each_result(
-    work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processes: int
+    work: Callable[..., T],
+    jobs: Sequence[tuple[Any, ...]],
+    processes: int,
+    names: Sequence[str],
+    minutes: float = MINUTES_PER_JOB,
 ) -> Iterator[T]:
     """What a function gives for each job, in the order in which they finish.
+
+    The job of a process that dies (killed, or for want of memory) is done once more in this
+    process; the other processes go on.
 
     Args:
         work: called with the parts of a job; must survive pickling.
         jobs: arguments of each call.
         processes: how many work at once; 0 works in this process, in the jobs' order.
+        names: of the jobs' cases, for messages.
+        minutes: how long one job may take in a process of its own.
+
+    Raises:
+        DatasetError: a job took too long, or its memory ran out in this process as well; the
+            message names the case.
     """
-    if processes == 0:
+    if processes == 0 or not jobs:
         yield from (work(*job) for job in jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        running = [pool.submit(work, *job) for job in jobs]
-        for done in as_completed(running):
-            yield done.result()
+    pool = ProcessPool(min(processes, len(jobs)), context=context)
+    try:
+        waiting = {
+            pool.schedule(work, args=job, timeout=60 * minutes): (job, name)
+            for job, name in zip(jobs, names, strict=True)
+        }
+        while waiting:
+            for done in wait(waiting, timeout=_GLANCE_S, return_when=FIRST_COMPLETED).done:
+                job, name = waiting.pop(done)
+                try:
+                    yield done.result(timeout=0)
+                except ProcessExpired as death:
+                    yield _once_more(work, job, name, death)
+                except TimeoutError as cause:
+                    raise DatasetError(
+                        f"Case {name} was not done after {minutes:g} minutes: look at its files, "
+                        "or work on it in one process with -np 0."
+                    ) from cause
+    finally:
+        pool.stop()
+        pool.join(timeout=10)
+
+
+def _once_more(work: Callable[..., T], job: tuple[Any, ...], name: str, death: ProcessExpired) -> T:
+    log.warning(
+        "The process that worked on case %s %s: doing it once more in the main process.",
+        name,
+        _cause(death.exitcode),
+    )
+    try:
+        return work(*job)
+    except MemoryError as cause:
+        raise DatasetError(
+            f"Case {name} needs more memory than there is: crop its images, or leave it out."
+        ) from cause
+
+
+def _cause(code: int | None) -> str:
+    """Why a process ended, in words."""
+    if code is not None and code < 0:
+        killed = f"was ended by {signal.Signals(-code).name}"
+        return f"{killed} (often for want of memory)" if -code == signal.SIGKILL else killed
+    return f"ended by itself (exit code {code})"
+
+
+def workers_that_fit(wanted: int, peak_gb: float) -> int:
+    """How many processes of such a peak the free memory has room for: at least one, at most wanted.
+
+    Args:
+        wanted: how many would be good for speed.
+        peak_gb: memory of one process at its peak, in units of 10^9 bytes.
+    """
+    free = psutil.virtual_memory().available / 1e9
+    return max(1, min(wanted, int(_FREE_SHARE * free / peak_gb)))

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from disanat.errors import DatasetError
-from disanat.io.store import StoredCase, open_case, save_case, stored_cases, stored_label_maps
+from disanat.home import write_json
+from disanat.io.store import (
+    StoredCase,
+    is_stored,
+    open_case,
+    remove_case,
+    save_case,
+    stored_cases,
+    stored_label_maps,
+)
 
 
 @pytest.fixture
@@ -55,6 +64,56 @@ def test_label_maps_without_a_scan_are_no_cases(case: StoredCase, tmp_path: Path
 
 def test_a_damaged_array_is_named(case: StoredCase, tmp_path: Path) -> None:
     save_case(tmp_path, case)
+    path = tmp_path / "c.1.b2nd"
+    whole = path.read_bytes()
+    for damaged in (whole[:-40], whole[:300] + bytes([whole[300] ^ 1]) + whole[301:], b"rubbish"):
+        path.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r"c.1.b2nd is missing or damaged: preprocess the"):
+            open_case(tmp_path, "c.1")
+
+
+def test_an_array_without_a_checksum_that_is_none(case: StoredCase, tmp_path: Path) -> None:
+    save_case(tmp_path, case)
+    write_json({"case": "c.1", "channels": [0, 2]}, tmp_path / "c.1.json")
     (tmp_path / "c.1.b2nd").write_bytes(b"rubbish")
     with pytest.raises(DatasetError, match=r"c.1.b2nd cannot be opened .* preprocess the dataset"):
         open_case(tmp_path, "c.1")
+
+
+@pytest.mark.parametrize("facts", [[], {}, {"channels": "T1"}, {"channels": 3}])
+def test_a_damaged_description_is_named(case: StoredCase, tmp_path: Path, facts: object) -> None:
+    save_case(tmp_path, case)
+    write_json(facts, tmp_path / "c.1.json")
+    with pytest.raises(DatasetError, match=r"c.1.json .*: preprocess the dataset again"):
+        stored_cases(tmp_path)
+
+
+def test_a_case_is_done_if_made_from_the_same_and_whole(case: StoredCase, tmp_path: Path) -> None:
+    assert not is_stored(tmp_path, "c.1", "abc")
+    save_case(tmp_path, case, "abc")
+    assert is_stored(tmp_path, "c.1", "abc")
+    assert not is_stored(tmp_path, "c.1", "other") and not is_stored(tmp_path, "c.1", "")
+    (tmp_path / "c.1_labels.b2nd").write_bytes(b"rubbish")
+    assert not is_stored(tmp_path, "c.1", "abc")
+    (tmp_path / "c.1.json").write_text("{")
+    assert not is_stored(tmp_path, "c.1", "abc")
+
+
+def test_saving_anew_first_takes_the_old_description_away(
+    case: StoredCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_case(tmp_path, case, "abc")
+
+    def killed(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blosc2.asarray", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_case(tmp_path, case, "abc")
+    assert not is_stored(tmp_path, "c.1", "abc")
+
+
+def test_removed_with_all_its_files(case: StoredCase, tmp_path: Path) -> None:
+    save_case(tmp_path, case)
+    remove_case(tmp_path, "c.1")
+    assert not list(tmp_path.iterdir())

@@ -23,6 +23,6 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Stands in for preprocessing, and records what it was asked for."""
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(
-        "disanat.preprocessing.healthy.preprocess_dataset", lambda *a, **_: calls.append(a)
+        "disanat.preprocessing.dataset.preprocess_dataset", lambda *a, **_: calls.append(a)
     )
     return calls

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ import numpy as np
 import pytest
 
 from disanat.errors import DatasetError, ImplausibleError, PlanError
-from disanat.home import Home
 from disanat.io.cases import Case, find_cases
 from disanat.io.dataset import read_dataset
 from disanat.io.store import StoredCase, open_case, stored_cases
 from disanat.plans import Plans, load_json
 from disanat.preparation import Preparation
 from disanat.preprocessing import healthy
-from disanat.preprocessing.healthy import preprocess_case, preprocess_dataset, read_case
+from disanat.preprocessing.healthy import preprocess_case, read_case
 from disanat.preprocessing.normalisation import OUTSIDE
 
 NAME = "Dataset005_Mini"
@@ -133,20 +131,6 @@ def test_n4_takes_the_field_out_of_training_cases(
     assert usual > 0.3 and abs(corrected) < 0.5 * usual
 
 
-def test_masks_beside_the_scans_are_used(
-    planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
-) -> None:
-    shutil.copytree(planned_home / "raw", tmp_path / "raw")
-    own = np.zeros(miniature.brain(2).labels.shape, np.uint8)
-    own[6:34, 8:40, 6:34] = 1
-    masks = tmp_path / "raw" / NAME / "brainmasksTr"
-    miniature.write(masks / "h2.nii.gz", own, orientation="RAS")
-    preprocess_dataset(Home(tmp_path), NAME, plans, plans.configuration("2d"), 0)
-    folder = tmp_path / "preprocessed" / NAME / "2d"
-    assert (open_case(folder, "h2").labels[:] > 0).sum() == own.sum()
-    assert (open_case(folder, "h1").labels[:] > 0).sum() != own.sum()
-
-
 def test_heads_are_masked_by_the_tool_of_the_plan(
     planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path, fake_tools: Path
 ) -> None:
@@ -164,47 +148,6 @@ def test_heads_are_masked_by_the_tool_of_the_plan(
         stored = preprocess_case(case, None, atlas, configuration)
     assert fake_tools.read_text().count("hd-bet -i") == 1
     assert (stored.labels == 3).sum() == pytest.approx(inside.sum(), rel=0.01)
-
-
-def test_a_brain_that_does_not_fit_the_atlas_is_left_out(
-    planned_home: Path, plans: Plans, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    shutil.copytree(planned_home / "raw", tmp_path / "raw")
-    dataset = tmp_path / "raw" / NAME
-    shutil.rmtree(dataset / "priorsTr")
-    (dataset / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
-    atlas = replace(plans, prior="atlas", label_mapping={})
-
-    def tissues(array: np.ndarray, spacing: object, brain: np.ndarray) -> np.ndarray:
-        if brain.shape == odd:
-            raise ImplausibleError("the brains overlap by 0.7: check the orientation.")
-        return brain.astype(np.uint8)
-
-    configuration = plans.configuration("2d")
-    odd: tuple[int, ...] = ()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(healthy, "atlas_tissues", tissues)
-        case = read_dataset(dataset).training_cases()[0]
-        odd = preprocess_case(case, None, atlas, configuration).labels.shape
-        preprocess_dataset(Home(tmp_path), NAME, atlas, configuration, 0)
-    assert "h0" not in stored_cases(tmp_path / "preprocessed" / NAME / "2d")
-    assert "left out: " in caplog.text and "h0_0000.nii.gz: the brains overlap" in caplog.text
-
-
-def test_a_useless_case_is_left_out_but_enough_must_remain(
-    planned_home: Path, plans: Plans, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    shutil.copytree(planned_home / "raw", tmp_path / "raw")
-    images = tmp_path / "raw" / NAME / "imagesTr"
-    home, configuration = Home(tmp_path), plans.configuration("2d")
-    (images / "h0_0000.nii.gz").write_text("spoiled")
-    preprocess_dataset(home, NAME, plans, configuration, 0)
-    assert stored_cases(home.preprocessed / NAME / "2d") == ["h1", "h2", "h3", "h4"]
-    assert "h0_0000.nii.gz cannot be read" in caplog.text
-    for name in ("h1", "h2"):
-        (images / f"{name}_0000.nii.gz").write_text("spoiled")
-    with pytest.raises(DatasetError, match="Only 2 of 5 cases .*healthy cases are needed"):
-        preprocess_dataset(home, NAME, plans, configuration, 0)
 
 
 def test_tissues_may_come_from_an_estimator(planned_home: Path, plans: Plans) -> None:
