@@ -22,7 +22,8 @@ from disanat.methods.interface import Batch
 from disanat.networks.precision import native_format
 from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans, load_json, to_dict
-from disanat.training.loop import TrainingSettings, train_networks
+from disanat.training.loop import train_networks
+from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split, split_stored
 from disanat.training.train import PLANS, cases_folder
 

@@ -55,7 +55,16 @@ def build_parser() -> argparse.ArgumentParser:
         default="",
         help="train from the plan that was given this name (default: the plan without a name)",
     )
-    parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the last epoch of a finished training too, or with other --epochs; one "
+        "that was interrupted goes on by itself when the same command is given again",
+    )
+    again.add_argument(
+        "--restart", action="store_true", help="train anew where a training was interrupted"
+    )
     parser.add_argument(
         "--pretrained_weights",
         metavar="MODEL",
@@ -99,7 +108,7 @@ def _run(args: argparse.Namespace) -> int:
     workers = prepare_processes(args.processes)
     from disanat.inference.find import find_model
     from disanat.training.ensemble import ready_ensemble
-    from disanat.training.loop import TrainingSettings
+    from disanat.training.settings import TrainingSettings
     from disanat.training.train import default_device, latest_plan, train
 
     if args.epochs is not None and args.epochs < 1:
@@ -113,6 +122,7 @@ def _run(args: argparse.Namespace) -> int:
         seed=args.seed,
         workers=workers,
         resume=args.resume,
+        restart=args.restart,
         pretrained=find_model(home, start) if (start := args.pretrained_weights) else None,
     )
     folds = sorted(set(args.fold))

@@ -23,9 +23,8 @@ from disanat.experiments.sets import LabelledSet
 from disanat.home import Home, read_json, write_json
 from disanat.inference.model import DESCRIPTION, finished, load_model, model_folder
 from disanat.plans import Configuration, Plans, to_dict
-from disanat.training.checkpoints import LATEST
-from disanat.training.loop import TrainingSettings
 from disanat.training.plateau import FEWEST_EPOCHS
+from disanat.training.settings import TrainingSettings
 from disanat.training.train import train
 
 __all__ = ["COMPARISONS", "Budget", "Comparison", "Outcome", "compare"]
@@ -172,7 +171,6 @@ def _ready(comparison: Comparison, method: str) -> TrainedMethod:
             epochs=budget.epochs,
             seed=comparison.seed,
             workers=comparison.workers,
-            resume=(folder / LATEST).exists(),
             minutes=budget.minutes,
             until_plateau=budget.epochs is None and budget.minutes is None,
         )

@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from typing import Any, TypeVar
 
 import psutil
@@ -55,7 +55,7 @@ def each_result(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(min(processes, len(jobs)), context=context)
     try:
-        waiting = {
+        waiting: dict[Future[T], tuple[tuple[Any, ...], str]] = {
             pool.schedule(work, args=job, timeout=60 * minutes): (job, name)
             for job, name in zip(jobs, names, strict=True)
         }

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import disanat
 from disanat.io.cases import Case
 from disanat.io.content import image_digest
 from disanat.plans import Configuration, Plans, to_dict
 from disanat.preprocessing.brain_extractor import shipped_digest
 
 __all__ = ["case_made_from", "map_made_from"]
+
+_VERSION = 1
+"""To be raised whenever preprocessing makes something else of the same files."""
 
 
 def case_made_from(
@@ -73,5 +75,5 @@ def map_made_from(
 
 
 def _digest(about: Mapping[str, Any]) -> str:
-    text = json.dumps({"disanat": disanat.__version__, **about}, sort_keys=True)
+    text = json.dumps({"version": _VERSION, **about}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -14,8 +14,9 @@ from disanat.errors import ModelError
 from disanat.home import read_json, write_json
 from disanat.methods.interface import Method
 from disanat.plans import Configuration, Plans
-from disanat.training.checkpoints import LATEST
-from disanat.training.loop import TrainingSettings, train_networks, trained_epochs
+from disanat.training.checkpoints import has_checkpoint
+from disanat.training.loop import train_networks, trained_epochs
+from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
 
 __all__ = ["fitted", "within_minutes"]
@@ -55,8 +56,8 @@ def within_minutes(
         minutes: of all its epochs, above 0.
     """
     kept = folder / _SCHEDULE
-    if settings.resume and (folder / LATEST).exists() and kept.exists():
-        known = read_json(kept, ModelError, "train again without --resume")
+    if settings.resume and has_checkpoint(folder) and kept.exists():
+        known = read_json(kept, ModelError, "train anew with --restart")
         return replace(
             configuration, epochs=known["epochs"], iterations_per_epoch=known["iterations"]
         )

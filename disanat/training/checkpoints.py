@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,67 @@ import numpy as np
 import torch
 
 from disanat.errors import ModelError
+from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans, to_dict
 
-__all__ = ["LATEST", "check_plan", "planned_with", "restore_rng", "rng_state"]
+__all__ = [
+    "check_began",
+    "check_plan",
+    "has_checkpoint",
+    "load_checkpoint",
+    "planned_with",
+    "remove_checkpoints",
+    "restore_rng",
+    "rng_state",
+    "save_checkpoint",
+]
+
+log = logging.getLogger(__name__)
 
 LATEST = "checkpoint_latest.pt"
+PREVIOUS = "checkpoint_previous.pt"
+_REMEDY = "train anew with --restart"
 _MAY_DIFFER = ("name", "epochs", "estimated_memory_gb")
 _OF_PLAN = ("channel_names", "classes", "prior", "brain_mask_tool", "preparation")
+
+
+def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
+    """Write the state after an epoch; that of the epoch before stays as the previous one."""
+    if (folder / LATEST).exists():
+        os.replace(folder / LATEST, folder / PREVIOUS)
+    save_state(state, folder / LATEST)
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The state after the last epoch, or after the one before if that file is damaged.
+
+    Returns:
+        None where there is no checkpoint at all.
+
+    Raises:
+        ModelError: all that there are are damaged.
+    """
+    there = [folder / name for name in (LATEST, PREVIOUS) if (folder / name).exists()]
+    for path in there:
+        last = path == there[-1]
+        try:
+            return load_state(path, device, _REMEDY if last else f"taking {there[-1].name}")
+        except ModelError as mistake:
+            if last:
+                raise
+            log.warning("%s", mistake)
+    return None
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a training in this folder has finished an epoch."""
+    return any((folder / name).exists() for name in (LATEST, PREVIOUS))
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Forget a training; what it was going on from is gone, the older one first."""
+    for name in (PREVIOUS, LATEST):
+        (folder / name).unlink(missing_ok=True)
 
 
 def planned_with(plans: Plans, configuration: Configuration) -> dict[str, Any]:
@@ -43,8 +99,28 @@ def check_plan(state: Mapping[str, Any], planned: Mapping[str, Any], folder: Pat
     said = ", ".join(change for change in changed if change)
     if said:
         raise ModelError(
-            f"The training in {folder} began under another plan ({said}): train anew without "
-            "--resume, or plan again as before."
+            f"The training in {folder} began under another plan ({said}): train anew with "
+            "--restart, or plan again as before."
+        )
+
+
+def check_began(state: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on by itself with other settings than an interrupted training began with.
+
+    Args:
+        state: of the checkpoint; one of an older disanat, without `began`, is taken as it is.
+        now: seed, epochs and so on as the command gives them.
+        folder: of the training.
+
+    Raises:
+        ModelError: they differ; the message says in what.
+    """
+    before = state.get("began", now)
+    said = ", ".join(f"{k} {before[k]}, now {now[k]}" for k in now if before.get(k) != now[k])
+    if said:
+        raise ModelError(
+            f"{folder} holds a training that was interrupted and began otherwise ({said}): give "
+            "the same command again, --resume to go on all the same, or --restart to train anew."
         )
 
 

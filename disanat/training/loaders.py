@@ -16,8 +16,6 @@ import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 from batchgenerators.dataloading.data_loader import DataLoader
-from batchgenerators.dataloading.multi_threaded_augmenter import MultiThreadedAugmenter
-from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from batchgenerators.transforms.abstract_transforms import AbstractTransform, Compose
 from batchgenerators.transforms.spatial_transforms import MirrorTransform, SpatialTransform
 
@@ -28,7 +26,7 @@ from disanat.synthesis.lesions import draw_lesion
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, Look, render
 from disanat.tissues import TissueClass, class_kinds, scheme_by_names
 
-__all__ = ["BlockLoader", "RenderTransform", "batches", "to_tensors"]
+__all__ = ["BlockLoader", "RenderTransform", "Renderer", "to_tensors"]
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +76,8 @@ class BlockLoader(DataLoader):
     slices in 2D, the whole patch in 3D.
     """
 
-    def __init__(
-        self, folder: Path, names: Sequence[str], configuration: Configuration, seed: int
-    ) -> None:
-        super().__init__(list(names), configuration.batch_size // 2, 1, seed, infinite=True)
+    def __init__(self, folder: Path, names: Sequence[str], configuration: Configuration) -> None:
+        super().__init__(list(names), configuration.batch_size // 2, infinite=True)
         self.indices = list(range(len(names)))
         self.axis = AXES.index(configuration.slice_axis)
         self.sources = [_source(folder, name, self.axis) for name in names]
@@ -236,37 +232,42 @@ def _spatial(configuration: Configuration, deform: bool) -> list[AbstractTransfo
     return [spatial, MirrorTransform(axes=tuple(mirror))] if mirror else [spatial]
 
 
-def batches(
-    folder: Path,
-    names: Sequence[str],
-    plans: Plans,
-    configuration: Configuration,
-    seed: int,
-    workers: int,
-    deform: bool = True,
-    lesions: bool = True,
-) -> Any:
-    """An endless iterator of rendered batches (dictionaries of numpy arrays).
+class Renderer:
+    """Renders batches (dictionaries of numpy arrays) by their numbers.
 
     Args:
         folder: preprocessed cases of the configuration.
         names: the cases to draw from.
         plans: the plan, for its tissue classes.
         configuration: the configuration.
-        seed: of numpy's generator in this process or in each worker.
-        workers: worker processes; 0 renders in this one.
+        seed: together with a batch's number it decides all that is drawn for it.
         deform: apply spatial augmentation.
         lesions: put synthetic lesions in; else every sample is healthy.
     """
-    loader = BlockLoader(folder, names, configuration, seed)
-    scheme = scheme_by_names(plans.classes)
-    rendering = RenderTransform(scheme, configuration, lesions)
-    transform = Compose([*_spatial(configuration, deform), rendering])
-    if workers == 0:
-        np.random.seed(seed)
-        return SingleThreadedAugmenter(loader, transform)
-    seeds = [seed + i for i in range(workers)]
-    return MultiThreadedAugmenter(loader, transform, workers, 3, seeds, timeout=60)
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        plans: Plans,
+        configuration: Configuration,
+        seed: int,
+        deform: bool = True,
+        lesions: bool = True,
+    ) -> None:
+        self.seed = seed
+        self._loader = BlockLoader(folder, names, configuration)
+        rendering = RenderTransform(scheme_by_names(plans.classes), configuration, lesions)
+        self._transform = Compose([*_spatial(configuration, deform), rendering])
+
+    def batch(self, number: int) -> dict[str, np.ndarray]:
+        """The batch of that number; numpy's own generator is left as it was."""
+        before = np.random.get_state()
+        np.random.seed([self.seed, number])
+        try:
+            return dict(self._transform(**next(self._loader)))
+        finally:
+            np.random.set_state(before)
 
 
 def to_tensors(batch: dict[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:

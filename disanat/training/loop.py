@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,24 @@ from tqdm import tqdm
 
 from disanat.errors import ModelError
 from disanat.methods.interface import Method
-from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans
-from disanat.training.checkpoints import LATEST, check_plan, planned_with, restore_rng, rng_state
-from disanat.training.loaders import batches, to_tensors
+from disanat.training.checkpoints import (
+    check_plan,
+    load_checkpoint,
+    planned_with,
+    restore_rng,
+    rng_state,
+    save_checkpoint,
+)
+from disanat.training.loaders import to_tensors
 from disanat.training.memory_guard import memory_runs_out, next_smaller
 from disanat.training.plateau import reached_plateau
-from disanat.training.progress import EpochRecord, draw_progress, log_line
+from disanat.training.progress import EpochRecord, draw_progress, told, write_log
+from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
+from disanat.training.stream import BatchStream, Source
 
-__all__ = ["TrainingSettings", "train_networks", "trained_epochs"]
+__all__ = ["train_networks", "trained_epochs"]
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +44,6 @@ _EMA_DECAY = 0.99
 _CLIP_NORM = 5.0
 _VALIDATION_BATCHES = 6
 _MOST_SKIPPED = 20
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What the user may set for one training; everything else is in the plan."""
-
-    device: str = "cpu"
-    epochs: int | None = None
-    seed: int = 0
-    workers: int = 0
-    resume: bool = False
-    pretrained: Path | None = None
-    """Folder of the model whose weights the networks start from."""
-    minutes: float | None = None
-    """Train for about so long, in place of a number of epochs (see `training.budget`)."""
-    until_plateau: bool = False
-    """Stop before the last epoch where the held-out error stays; the schedule is that of all."""
 
 
 def _running_average(average: Any, current: Any, count: Tensor | int) -> None:
@@ -67,7 +59,9 @@ class _Trainer:
         self, method: Method, configuration: Configuration, settings: TrainingSettings
     ) -> None:
         self.method = method
+        self.configuration = configuration
         self.planned = planned_with(method.plans, configuration)
+        self.began = settings.began(configuration)
         self.device = torch.device(settings.device)
         self.networks = method.networks().to(self.device)
         self.average = AveragedModel(self.networks, multi_avg_fn=_running_average, use_buffers=True)
@@ -136,6 +130,7 @@ class _Trainer:
             "records": [record.to_dict() for record in self.records],
             "rng": rng_state(),
             "planned": self.planned,
+            "began": self.began,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -165,7 +160,8 @@ def train_networks(
         cases: preprocessed cases of that configuration.
         split: which cases train and which validate.
         folder: where log, curves and checkpoints go.
-        settings: the user's settings.
+        settings: the user's settings; with `resume` the training goes on after its last epoch, and
+            ends just as if it had not been interrupted.
 
     Raises:
         PlanError: memory ran out in the first step; the message names the next smaller plan.
@@ -173,25 +169,56 @@ def train_networks(
     """
     torch.manual_seed(settings.seed)
     trainer = _Trainer(method, configuration, settings)
-    first = 0
-    if settings.resume and (folder / LATEST).exists():
-        state = load_state(folder / LATEST, trainer.device)
-        check_plan(state, trainer.planned, folder)
-        trainer.load(state)
-        first = len(trainer.records)
-        log.info("Going on after epoch %d.", first)
-    elif settings.resume:
-        log.warning("There is no %s in %s: training starts anew.", LATEST, folder)
-    ill = method.synthetic_lesions
-    seed = settings.seed + 1000 * first
-    source = batches(
-        cases, split.train, plans, configuration, seed, settings.workers, lesions=ill
-    )
-    validation = _validation_batches(
-        cases, split.watched, plans, configuration, trainer.device, ill
-    )
-    smaller = next_smaller(plans, configuration)
-    _try_one_step(trainer, next(source), smaller)
+    first = _go_on(trainer, folder, settings) if settings.resume else 0
+    if first < trainer.epochs:
+        source = Source(
+            cases,
+            tuple(split.train),
+            plans,
+            configuration,
+            settings.seed,
+            lesions=method.synthetic_lesions,
+        )
+        held_out = _validation_batches(source, split.watched, trainer.device)
+        with BatchStream(source, settings.workers, first * trainer.steps) as stream:
+            _train(trainer, stream, held_out, first, folder, settings.until_plateau)
+    trainer.networks.load_state_dict(trainer.average.module.state_dict())
+    trainer.networks.eval()
+    return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
+
+
+def trained_epochs(folder: Path) -> list[EpochRecord]:
+    """All epochs of a training, those before an interruption included."""
+    state = load_checkpoint(folder, torch.device("cpu"))
+    return [EpochRecord.from_dict(record) for record in state["records"]] if state else []
+
+
+def _go_on(trainer: _Trainer, folder: Path, settings: TrainingSettings) -> int:
+    """Take up the training in a folder; returns how many of its epochs are done."""
+    state = load_checkpoint(folder, trainer.device)
+    if state is None:
+        log.warning("There is no checkpoint in %s: training starts anew.", folder)
+        return 0
+    check_plan(state, trainer.planned, folder)
+    trainer.load(state)
+    done = len(trainer.records)
+    log.info("Going on after epoch %d.", done)
+    return done
+
+
+def _train(
+    trainer: _Trainer,
+    stream: BatchStream,
+    held_out: list[dict[str, Tensor]],
+    first: int,
+    folder: Path,
+    until_plateau: bool,
+) -> None:
+    """All epochs from `first` on; after each of them the training can be taken up again."""
+    smaller = next_smaller(trainer.method.plans, trainer.configuration)
+    begun = next(stream)
+    _try_one_step(trainer, begun, smaller)
+    source = chain([begun], stream)
     bar = tqdm(
         total=trainer.epochs * trainer.steps,
         initial=first * trainer.steps,
@@ -201,48 +228,37 @@ def train_networks(
     )
     with bar:
         for epoch in range(first, trainer.epochs):
-            if settings.until_plateau and reached_plateau(trainer.errors):
+            if until_plateau and reached_plateau(trainer.errors):
                 log.info("The held-out error has stayed where it is: stopping after %d.", epoch)
                 break
-            record = _epoch(trainer, source, validation, epoch, bar, smaller)
-            trainer.records.append(record)
-            log_line(record, trainer.epochs, folder)
+            trainer.records.append(_epoch(trainer, source, held_out, epoch, bar, smaller))
+            save_checkpoint(trainer.state(), folder)
+            log.info(told(trainer.records[-1], trainer.epochs))
+            write_log(trainer.records, trainer.epochs, folder)
             draw_progress(trainer.records, folder)
-            save_state(trainer.state(), folder / LATEST)
-    trainer.networks.load_state_dict(trainer.average.module.state_dict())
-    trainer.networks.eval()
-    return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
-
-
-def trained_epochs(folder: Path) -> list[EpochRecord]:
-    """All epochs of a training, those before an interruption included."""
-    records = load_state(folder / LATEST, torch.device("cpu"))["records"]
-    return [EpochRecord.from_dict(record) for record in records]
 
 
 def _validation_batches(
-    cases: Path,
-    names: tuple[str, ...],
-    plans: Plans,
-    configuration: Configuration,
-    device: torch.device,
-    lesions: bool,
+    source: Source, names: tuple[str, ...], device: torch.device
 ) -> list[dict[str, torch.Tensor]]:
     """The same few batches of held-out cases for every epoch."""
+    configuration = source.configuration
     small = replace(configuration, batch_size=min(configuration.batch_size, 16))
-    before = np.random.get_state()
-    source = batches(cases, names, plans, small, 4242, 0, deform=False, lesions=lesions)
-    drawn = [to_tensors(next(source), device) for _ in range(_VALIDATION_BATCHES)]
-    np.random.set_state(before)
-    return drawn
+    aside = replace(source, names=names, configuration=small, seed=4242, deform=False).renderer()
+    return [to_tensors(aside.batch(number), device) for number in range(_VALIDATION_BATCHES)]
 
 
 def _try_one_step(trainer: _Trainer, batch: dict[str, np.ndarray], smaller: str) -> None:
-    """A whole step on a real batch, but for the update: if memory runs out, then before epoch 1."""
+    """A whole step on a real batch, but for the update: if memory runs out, then before epoch 1.
+
+    What is drawn at random afterwards is what would be drawn without it.
+    """
+    before = rng_state()
     with memory_runs_out(smaller):
         losses = trainer.method.losses(to_tensors(batch, trainer.device))
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         trainer.optimiser.zero_grad(set_to_none=True)
+    restore_rng(before)
 
 
 def _epoch(
@@ -258,7 +274,7 @@ def _epoch(
     trainer.networks.train()
     for _ in range(trainer.steps):
         asked = time.monotonic()
-        batch = to_tensors(_next(source), trainer.device)
+        batch = to_tensors(next(source), trainer.device)
         waited += time.monotonic() - asked
         with memory_runs_out(smaller):
             losses = trainer.step(batch)
@@ -283,14 +299,3 @@ def _epoch(
         data_wait=waited / seconds,
         learning_rate=float(trainer.schedule.get_last_lr()[0]),
     )
-
-
-def _next(source: Any) -> dict[str, np.ndarray]:
-    try:
-        batch: dict[str, np.ndarray] = next(source)
-    except RuntimeError as cause:
-        raise ModelError(
-            "A worker process that renders training batches died (often for want of memory; its "
-            "own message stands above): train with -np 0 to render in the main process."
-        ) from cause
-    return batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,9 +9,7 @@ from typing import Any
 
 from disanat.home import atomic_path
 
-__all__ = ["EpochRecord", "draw_progress", "log_line"]
-
-log = logging.getLogger(__name__)
+__all__ = ["EpochRecord", "draw_progress", "told", "write_log"]
 
 
 @dataclass(frozen=True)
@@ -34,18 +31,22 @@ class EpochRecord:
         return cls(**data)
 
 
-def log_line(record: EpochRecord, epochs: int, folder: Path) -> None:
-    """Append the epoch to `training_log.txt`, and say it."""
+def told(record: EpochRecord, epochs: int) -> str:
+    """The epoch in one line, of so many that are to be trained."""
     losses = " ".join(f"{k} {v:.4f}" for k, v in record.losses.items())
     figures = " ".join(f"{k} {v:.4f}" for k, v in record.validation.items())
-    line = (
+    return (
         f"epoch {record.epoch + 1}/{epochs} | {losses} | held out: {figures} | "
         f"{record.seconds:.1f} s, waited for data {100 * record.data_wait:.0f}%, "
         f"learning rate {record.learning_rate:.2e}"
     )
-    log.info(line)
-    with open(folder / "training_log.txt", "a", encoding="utf-8") as handle:
-        handle.write(line + "\n")
+
+
+def write_log(records: Sequence[EpochRecord], epochs: int, folder: Path) -> None:
+    """Write a line for each epoch into `training_log.txt`, in one piece."""
+    with atomic_path(folder / "training_log.txt") as temporary:
+        lines = [told(record, epochs) + "\n" for record in records]
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def draw_progress(records: Sequence[EpochRecord], folder: Path) -> None:

@@ -14,13 +14,17 @@ from disanat.ablations import DATA_ONLY, check_ablations
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
+from disanat.locks import hold
+from disanat.methods.interface import Method
 from disanat.methods.registry import get_method
 from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
 from disanat.training.budget import within_minutes
 from disanat.training.calibrate import calibrate
-from disanat.training.loop import TrainingSettings, train_networks, trained_epochs
+from disanat.training.checkpoints import check_began, load_checkpoint, remove_checkpoints
+from disanat.training.loop import train_networks, trained_epochs
 from disanat.training.progress import EpochRecord
+from disanat.training.settings import TrainingSettings
 from disanat.training.splits import FOLDS, split_stored
 from disanat.training.warm_start import said_of_start, start_from
 
@@ -74,6 +78,7 @@ def train(
         The model's folder.
 
     Raises:
+        BusyError: another process trains there, or prepares the cases.
         DisanatError: there is no plan, no such configuration, method or fold, or too few cases,
             or the ablations are unknown, contradict each other or are not the method's.
     """
@@ -96,9 +101,28 @@ def train(
         settings.device,
     )
     cases = cases_folder(home, plans, chosen)
-    split = split_stored(cases, fold)
     folder = folder or model_folder(home, plans, method, chosen.name, fold, left_out)
-    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder, "training"), hold(cases, "training", shared=True):
+        _fit_and_calibrate(kind, plans, chosen, cases, fold, folder, settings)
+    return folder
+
+
+def _fit_and_calibrate(
+    kind: type[Method],
+    plans: Plans,
+    chosen: Configuration,
+    cases: Path,
+    fold: str,
+    folder: Path,
+    settings: TrainingSettings,
+) -> None:
+    """Train the networks, calibrate what they give, and save the model."""
+    split = split_stored(cases, fold)
+    settings = _going_on_if_interrupted(settings, chosen, folder)
+    if not settings.resume:
+        remove_checkpoints(folder)
+        for stale in ("training_log.txt", DESCRIPTION):
+            (folder / stale).unlink(missing_ok=True)
     if settings.minutes is not None and kind.trainable:
         chosen = within_minutes(
             kind, plans, chosen, cases, split, folder, settings, settings.minutes
@@ -109,9 +133,6 @@ def train(
     if settings.pretrained:
         start_from(built, settings.pretrained, split)
         started_from = said_of_start(settings.pretrained)
-    if not settings.resume:
-        for stale in (DESCRIPTION, "training_log.txt"):
-            (folder / stale).unlink(missing_ok=True)
     weights: dict[str, torch.Tensor] = {}
     epochs: list[EpochRecord] = []
     if kind.trainable:
@@ -137,7 +158,24 @@ def train(
         facts["started_from"] = started_from
     save_model(Model(built, plans, chosen, calibration, folder), weights, facts)
     log.info("Model finished in %s min: %s", facts["minutes"], folder)
-    return folder
+
+
+def _going_on_if_interrupted(
+    settings: TrainingSettings, configuration: Configuration, folder: Path
+) -> TrainingSettings:
+    """The settings, with `resume` where a training was interrupted that began with the same.
+
+    Raises:
+        ModelError: it began with others.
+    """
+    if settings.resume or settings.restart or (folder / DESCRIPTION).exists():
+        return settings
+    state = load_checkpoint(folder, torch.device("cpu"))
+    if state is None:
+        return settings
+    check_began(state, settings.began(configuration), folder)
+    log.info("A training in %s was interrupted: going on with it (--restart: anew).", folder)
+    return replace(settings, resume=True)
 
 
 def check_fold_and_device(fold: str, device: str) -> None:

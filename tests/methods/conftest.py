@@ -17,7 +17,7 @@ from disanat.methods.ddpm import Diffusion
 from disanat.methods.interface import Method
 from disanat.methods.registry import get_method
 from disanat.plans import Configuration, Plans, load_json
-from disanat.training.loaders import batches, to_tensors
+from disanat.training.loaders import Renderer, to_tensors
 
 _STEPS = 80
 _LONGER = {"ae": 250, "vae": 250, "ddpm": 250, "pddpm": 250, "cddpm": 250}
@@ -51,16 +51,16 @@ def mini_configuration(mini_plans: Plans) -> Configuration:
 def _teach(method: Method, cases: Path, steps: int, folder: Path) -> None:
     """Train a method, and keep its weights and what it was worth before and after."""
     networks, ill = method.networks(), method.synthetic_lesions
-    draw = (method.plans, method.configuration, 0, 0)
-    source = batches(cases, ("h0", "h1", "h2", "h3"), *draw, lesions=ill)
-    other = next(batches(cases, ("h4",), *draw, deform=False, lesions=ill))
+    draw = (method.plans, method.configuration, 0)
+    source = Renderer(cases, ("h0", "h1", "h2", "h3"), *draw, lesions=ill)
+    other = Renderer(cases, ("h4",), *draw, deform=False, lesions=ill).batch(0)
     held_out = to_tensors(other, torch.device("cpu"))
     with torch.inference_mode():
         before = method.validate(held_out)
     rate = torch.optim.AdamW(networks.parameters(), 2e-3)
     networks.train()
-    for _ in range(steps):
-        losses = method.losses(to_tensors(next(source), torch.device("cpu")))
+    for number in range(steps):
+        losses = method.losses(to_tensors(source.batch(number), torch.device("cpu")))
         rate.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)

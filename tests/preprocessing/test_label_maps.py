@@ -17,7 +17,7 @@ from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.tables import EXTRACEREBRAL
 from disanat.tissues import NUMBERINGS, TWELVE_CLASSES
-from disanat.training.loaders import batches
+from disanat.training.loaders import Renderer
 
 NUMBER = {c.name: i for i, c in enumerate(TWELVE_CLASSES, start=1)}
 FREESURFER = NUMBERINGS["freesurfer"]
@@ -94,7 +94,7 @@ def test_the_commands_render_them_and_set_none_aside(
     assert stored_cases(folder / "2d") == [f"h{i}" for i in range(5)]
     a, b = (open_case(folder / "2d", name).labels[:] for name in ("h3", "m3"))
     assert (a == 3).sum() == pytest.approx((b == 3).sum(), rel=0.25)
-    batch = next(batches(folder / "2d", ["m0"], plans, plans.configuration(), 0, 0))
+    batch = Renderer(folder / "2d", ["m0"], plans, plans.configuration(), 0).batch(0)
     assert np.isfinite(batch["image"]).all() and (batch["labels"] > 0).any()
     miniature.shrink(home, 2)
     flags = ("-d", "5", "-np", 0, "--epochs", 1, "--home", home, "--device", "cpu")

@@ -11,7 +11,7 @@ import pytest
 from disanat.methods.ae import DenseAutoencoder
 from disanat.plans import Configuration, Plans, load_json
 from disanat.training.budget import fitted, within_minutes
-from disanat.training.loop import TrainingSettings
+from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
 
 SPLIT = Split(("h0", "h1"), (), ("h2",), ("h3",))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from disanat.plans import Plans, load_json
-from disanat.training.loaders import batches
+from disanat.training.loaders import Renderer
 
 NAMES = ("h0", "h1")
 
@@ -26,7 +26,7 @@ def plans(folder: Path) -> Plans:
 
 
 def draw(folder: Path, plans: Plans, configuration: Any, seed: int = 0, **how: Any) -> Any:
-    return next(batches(folder / "2d", NAMES, plans, configuration, seed, 0, **how))
+    return Renderer(folder / "2d", NAMES, plans, configuration, seed, **how).batch(0)
 
 
 @pytest.mark.parametrize("axis", ["S", "P", "L"])
@@ -100,7 +100,18 @@ def test_free_contrasts_leave_the_signal_equations_out(
 
 def test_methods_that_learn_from_healthy_samples_get_no_lesion(folder: Path, plans: Plans) -> None:
     configuration = plans.configuration("2d")
-    source = batches(folder / "2d", NAMES, plans, configuration, 0, 0, lesions=False)
-    assert not any(next(source)["lesion"].any() for _ in range(6))
-    source = batches(folder / "2d", NAMES, plans, configuration, 0, 0)
-    assert any(next(source)["lesion"].any() for _ in range(6))
+    source = Renderer(folder / "2d", NAMES, plans, configuration, 0, lesions=False)
+    assert not any(source.batch(number)["lesion"].any() for number in range(6))
+    source = Renderer(folder / "2d", NAMES, plans, configuration, 0)
+    assert any(source.batch(number)["lesion"].any() for number in range(6))
+
+
+def test_a_batch_is_decided_by_its_number_alone(folder: Path, plans: Plans) -> None:
+    source = Renderer(folder / "2d", NAMES, plans, plans.configuration("2d"), 0)
+    np.random.seed(7)
+    expected = np.random.RandomState(7).rand(3)
+    forwards = [source.batch(number)["image"] for number in range(3)]
+    np.testing.assert_array_equal(np.random.rand(3), expected)  # the generator is left alone
+    backwards = [source.batch(number)["image"] for number in (2, 1, 0)]
+    np.testing.assert_array_equal(forwards, backwards[::-1])
+    assert np.abs(forwards[0] - forwards[1]).max() > 0.5

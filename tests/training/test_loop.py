@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from disanat.errors import ModelError, PlanError
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.plans import Plans, load_json
 from disanat.training.checkpoints import restore_rng, rng_state
-from disanat.training.loop import TrainingSettings, train_networks, trained_epochs
+from disanat.training.loop import train_networks, trained_epochs
+from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
 
 SPLIT = Split(("h0", "h1"), (), ("h2",), ("h3",))
@@ -80,6 +82,59 @@ def test_weights_move_towards_the_goal_and_are_averaged(
     assert len((tmp_path / "training_log.txt").read_text().splitlines()) == 3
     assert [r["epoch"] for r in state["records"]] == [0, 1, 2]
     assert state["records"][2]["losses"]["distance"] < state["records"][0]["losses"]["distance"]
+
+
+class Noisy(Toy):
+    """Draws from both generators in every step, and sees the batch."""
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        drawn = torch.rand(()) + float(np.random.rand()) + batch["image"].mean()
+        return {"distance": (self.layer.weight.sum() - 3 - drawn).square()}
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
+    planned_home: Path, plans: Plans, tmp_path: Path, stopped_after: int
+) -> None:
+    np.random.seed(0)
+    whole = fit(planned_home, plans, tmp_path / "a", Noisy(plans, plans.configuration("2d")))
+    log = (tmp_path / "a" / "training_log.txt").read_text()
+
+    class Stopped(Noisy):
+        epochs = 0
+
+        def validate(self, batch: Batch) -> dict[str, float]:
+            if len(trained_epochs(tmp_path / "b")) == stopped_after:
+                raise KeyboardInterrupt  # at the end of the next epoch, before it is kept
+            return super().validate(batch)
+
+    np.random.seed(0)
+    with contextlib.suppress(KeyboardInterrupt):
+        fit(planned_home, plans, tmp_path / "b", Stopped(plans, plans.configuration("2d")))
+    np.random.seed(99)
+    toy = Noisy(plans, plans.configuration("2d"))
+    again = fit(planned_home, plans, tmp_path / "b", toy, resume=True)
+    assert torch.equal(whole["layer.weight"], again["layer.weight"])
+    told = [line.split(" | held")[0] for line in log.splitlines()]
+    gone_on = (tmp_path / "b" / "training_log.txt").read_text().splitlines()
+    assert [line.split(" | held")[0] for line in gone_on] == told
+
+
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
+    planned_home: Path, plans: Plans, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = fit(planned_home, plans, tmp_path, Toy(plans, plans.configuration("2d")))
+    latest = tmp_path / "checkpoint_latest.pt"
+    latest.write_bytes(latest.read_bytes()[:-100])
+    assert len(trained_epochs(tmp_path)) == 2
+    toy = Toy(plans, plans.configuration("2d"))
+    again = fit(planned_home, plans, tmp_path, toy, resume=True)
+    assert torch.equal(whole["layer.weight"], again["layer.weight"])
+    assert "checkpoint_latest.pt is damaged" in caplog.text
+    for name in ("checkpoint_latest.pt", "checkpoint_previous.pt"):
+        (tmp_path / name).write_bytes(b"rubbish")
+    with pytest.raises(ModelError, match=r"previous.pt is damaged .*: train anew with --restart"):
+        fit(planned_home, plans, tmp_path, toy, resume=True)
 
 
 def test_out_of_memory_names_the_next_smaller_plan(

@@ -17,7 +17,7 @@ from disanat.inference.model import load_model
 from disanat.io.images import read_labels, read_scan
 from disanat.plans import Plans, load_json, save_json
 from disanat.preparation import Preparation
-from disanat.training.loop import TrainingSettings
+from disanat.training.settings import TrainingSettings
 from disanat.training.train import train
 
 

@@ -1,0 +1,146 @@
+"""The batches of a training, each decided by its number alone."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections import deque
+from concurrent.futures import TimeoutError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from disanat.errors import ModelError
+from disanat.plans import Configuration, Plans
+from disanat.training.loaders import Renderer
+
+__all__ = ["BatchStream", "Source"]
+
+log = logging.getLogger(__name__)
+
+_AHEAD = 3
+"""Batches that each process works ahead."""
+_MINUTES_PER_BATCH = 10.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What batches are drawn from, and by which seed; it can be sent to other processes."""
+
+    folder: Path
+    names: tuple[str, ...]
+    plans: Plans
+    configuration: Configuration
+    seed: int
+    deform: bool = True
+    lesions: bool = True
+
+    def renderer(self) -> Renderer:
+        return Renderer(
+            self.folder,
+            self.names,
+            self.plans,
+            self.configuration,
+            self.seed,
+            self.deform,
+            self.lesions,
+        )
+
+
+class BatchStream:
+    """An endless iterator over the batches of a source, from any of them on.
+
+    Batch n is the same whoever renders it and whatever came before: with any number of processes,
+    after an interruption, and where a process died, whose batch is then rendered in this one.
+
+    Args:
+        source: of the batches.
+        workers: processes that render; 0 renders in this one.
+        first: number of the first batch.
+    """
+
+    def __init__(self, source: Source, workers: int, first: int = 0) -> None:
+        self._source = source
+        self._next = first
+        self._pool: ProcessPool | None = None
+        self._running: deque[ProcessFuture[dict[str, np.ndarray]]] = deque()
+        self._own: Renderer | None = None
+        if workers > 0:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPool(
+                workers, initializer=_prepare, initargs=(source,), context=context
+            )
+            self._running.extend(self._ask(first + i) for i in range(_AHEAD * workers))
+
+    def __iter__(self) -> BatchStream:
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        number = self._next
+        self._next += 1
+        if not self._running:
+            return self._here(number)
+        waiting = self._running.popleft()
+        try:
+            batch = waiting.result(timeout=60 * _MINUTES_PER_BATCH)
+        except ProcessExpired as death:
+            log.warning(
+                "A process that renders training batches ended (%s; often for want of memory): "
+                "batch %d is rendered in the main process.",
+                _code(death.exitcode),
+                number,
+            )
+            batch = self._here(number)
+        except TimeoutError as cause:
+            raise ModelError(
+                f"A training batch was not rendered within {_MINUTES_PER_BATCH:g} minutes: train "
+                "with -np 0 to render in the main process."
+            ) from cause
+        self._running.append(self._ask(number + 1 + len(self._running)))
+        return batch
+
+    def _ask(self, number: int) -> ProcessFuture[dict[str, np.ndarray]]:
+        assert self._pool is not None
+        return self._pool.schedule(_render, args=[number], timeout=60 * _MINUTES_PER_BATCH)
+
+    def _here(self, number: int) -> dict[str, np.ndarray]:
+        if self._own is None:
+            self._own = self._source.renderer()
+        return self._own.batch(number)
+
+    def close(self) -> None:
+        """Stop the processes."""
+        if self._pool is not None:
+            self._running.clear()
+            self._pool.stop()
+            self._pool.join(timeout=10)
+            self._pool = None
+
+    def __enter__(self) -> BatchStream:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+
+def _code(exitcode: int | None) -> str:
+    return f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"code {exitcode}"
+
+
+_renderer: Renderer | None = None
+"""Of this worker process."""
+
+
+def _prepare(source: Source) -> None:
+    global _renderer
+    torch.set_num_threads(1)
+    _renderer = source.renderer()
+
+
+def _render(number: int) -> dict[str, np.ndarray]:
+    assert _renderer is not None
+    return _renderer.batch(number)
