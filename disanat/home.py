@@ -14,6 +14,7 @@ from typing import Any
 from disanat.errors import DatasetError, DisanatError
 
 __all__ = [
+    "BOOKS",
     "Home",
     "atomic_path",
     "read_json",
@@ -25,6 +26,8 @@ __all__ = [
 ENVIRONMENT_VARIABLE = "DISANAT_HOME"
 DEFAULT_HOME = "disanat_home"
 _TEMPORARY = ".tmp."
+BOOKS = ".disanat"
+"""Folder beside results for what only disanat reads: locks, and what is done already."""
 _DATASET = re.compile(r"Dataset(\d{3})_(\w[\w.-]*)")
 
 
@@ -123,7 +126,8 @@ def _sync_folder(folder: Path) -> None:
 
 def remove_temporaries(folder: Path) -> None:
     """Remove what processes that were killed left half written; only for who holds the folder."""
-    for left in folder.glob(f".*{_TEMPORARY}*"):
+    pattern = f".*{_TEMPORARY}*"
+    for left in (*folder.glob(pattern), *(folder / BOOKS).rglob(pattern)):
         left.unlink(missing_ok=True)
 
 

@@ -20,14 +20,13 @@ from portalocker import LockFlags
 from portalocker.exceptions import AlreadyLocked, LockException
 
 from disanat.errors import BusyError
-from disanat.home import remove_temporaries
+from disanat.home import BOOKS, remove_temporaries
 
-__all__ = ["LOCK", "Owner", "hold"]
+__all__ = ["Owner", "hold"]
 
 log = logging.getLogger(__name__)
 
-LOCK = ".disanat.lock"
-"""Name of the file that says who holds a folder. What the dead held the system releases."""
+_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,9 @@ def hold(folder: Path, doing: str, *, shared: bool = False, part: str = "") -> I
     Raises:
         BusyError: another process holds it; the message says which and for how long.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (f"{LOCK}.{part}" if part else LOCK)
+    path = folder / BOOKS / (f"{_LOCK}.{part}" if part else _LOCK)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (closed below)
     except OSError:
         if not shared:
@@ -108,13 +107,13 @@ def _lock(handle: IO[str], path: Path, shared: bool) -> None:
         owner = _owner_in(handle)
         by = owner.sentence if owner else "another disanat process"
         raise BusyError(
-            f"{path.parent} is in use by {by}: wait until it has ended, or stop it."
+            f"{path.parent.parent} is in use by {by}: wait until it has ended, or stop it."
         ) from cause
     except (LockException, OSError) as cause:
         log.warning(
             "%s lies on a file system without locks (%s): see to it yourself that no other disanat "
             "writes there.",
-            path.parent,
+            path.parent.parent,
             cause,
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from disanat.cli.common import USER_ERROR, run_command
 from disanat.errors import DatasetError, PlanError
-from disanat.home import Home, read_json, resolve_home, write_json
+from disanat.home import BOOKS, Home, read_json, resolve_home, write_json
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.locks import hold
 from disanat.plans import (
@@ -38,7 +38,7 @@ __all__ = ["build_parser", "main", "plan_and_preprocess", "shipped_encoder"]
 
 _log = logging.getLogger(__name__)
 
-_MEASURED = ".measured"
+_MEASURED = f"{BOOKS}/measured"
 """Folder for what is measured of each case until the fingerprint of all is written."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from disanat.cli.common import add_home_argument, add_prediction_arguments, run_command
+from disanat.errors import DatasetError
 from disanat.home import resolve_home
 
 __all__ = ["build_parser", "main"]
@@ -74,6 +75,26 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="K",
         help="use only these channels of each case, such as 0 2 (default: all there are)",
     )
+    parser.add_argument(
+        "--num_parts",
+        type=int,
+        default=1,
+        metavar="N",
+        help="share the cases out among N processes or machines that write into one folder",
+    )
+    parser.add_argument(
+        "--part_id",
+        type=int,
+        default=0,
+        metavar="K",
+        help="predict part K of these, from 0 to N - 1 (default: 0)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="predict again what is there (default: cases that were predicted from the same files "
+        "with the same model and settings are kept, so that what was interrupted goes on)",
+    )
     add_prediction_arguments(parser)
     add_home_argument(parser)
     return parser
@@ -87,6 +108,11 @@ def _run(args: argparse.Namespace) -> int:
     from disanat.training.ensemble import ready_ensemble
     from disanat.training.train import default_device
 
+    if not 0 <= args.part_id < args.num_parts:
+        raise DatasetError(
+            f"--part_id {args.part_id} is none of {args.num_parts} parts: give 0 to --num_parts "
+            "minus 1."
+        )
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else None
     device = args.device or default_device()
@@ -103,7 +129,14 @@ def _run(args: argparse.Namespace) -> int:
     predictor = Predictor.from_folder(folder, device, args.threshold)
     extras = tuple(dict.fromkeys(args.save))
     rows = predict_folder(
-        predictor, args.input, args.output, extras, args.use_channels, args.brain_masks
+        predictor,
+        args.input,
+        args.output,
+        extras,
+        args.use_channels,
+        args.brain_masks,
+        (args.part_id, args.num_parts),
+        args.overwrite,
     )
     failed = [row for row in rows if row.status == "failed"]
     log.info("%d of %d cases predicted: %s", len(rows) - len(failed), len(rows), args.output)

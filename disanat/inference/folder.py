@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
-from disanat.home import atomic_path, write_json
+from disanat.home import write_json
 from disanat.inference.bundled import is_bundled
-from disanat.inference.model import finished
+from disanat.inference.model import DESCRIPTION, finished
 from disanat.inference.predictor import Prediction, Predictor, input_cases
+from disanat.inference.records import (
+    CaseRow,
+    done_before,
+    forget,
+    keep,
+    made_from,
+    write_table,
+)
 from disanat.io.cases import Case, find_brain_mask
+from disanat.io.content import file_digest, image_digest
+from disanat.locks import hold
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -25,22 +35,28 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CaseRow:
-    """One row of `predictions.csv`."""
+class _Work:
+    """What is the same for all cases of one prediction."""
 
-    case: str
-    status: str
-    channels: str = ""
-    contrasts: str = ""
-    threshold: float | None = None
-    brain_volume_ml: float | None = None
-    lesion_volume_ml: float | None = None
-    case_score: float | None = None
-    case_p: float | None = None
-    case_p_resolution: float | None = None
-    flags: str = ""
-    seconds: float | None = None
-    message: str = ""
+    predictor: Predictor
+    target: Path
+    extras: tuple[str, ...]
+    brain_masks: Path | None
+    model: str
+    """Digest of the model's description, which says when it was finished."""
+
+    def made_from(self, case: Case, mask: Path | None) -> str:
+        """Stands for all that the prediction of a case depends on."""
+        return made_from(
+            {
+                "model": self.model,
+                "brain_mask_tool": self.predictor.model.plans.brain_mask_tool,
+                "threshold": self.predictor.threshold,
+                "extras": sorted(self.extras),
+                "channels": {number: image_digest(path) for number, path in case.channels.items()},
+                "brain_mask": None if mask is None else image_digest(mask),
+            }
+        )
 
 
 def predict_folder(
@@ -50,8 +66,13 @@ def predict_folder(
     extras: tuple[str, ...] = ("phi",),
     channels: list[int] | None = None,
     brain_masks: Path | None = None,
+    part: tuple[int, int] = (0, 1),
+    overwrite: bool = False,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
+
+    A case that was predicted from the same files, by the same model with the same settings, and
+    whose results are still as they were written, is kept: what was interrupted goes on.
 
     Args:
         predictor: with its model.
@@ -61,13 +82,17 @@ def predict_folder(
         channels: use only these channels; all by default.
         brain_masks: folder of the user's own masks, CASE_brainmask.nii.gz or CASE.nii.gz; a case
             without one is masked as the plan says.
+        part: number of the part to predict, and of how many; several processes, each with its own
+            part, fill one folder and one table.
+        overwrite: predict again what is there.
 
     Returns:
-        One row per case, those that failed with status `failed` and a message.
+        One row per case of the part, those that failed with status `failed` and a message.
 
     Raises:
         DatasetError: there is no case, input and output folder are the same, or there is no
             folder of masks.
+        BusyError: another process predicts into the folder, or the same part.
     """
     cases = input_cases(source, channels)
     if brain_masks is not None and not brain_masks.is_dir():
@@ -76,11 +101,41 @@ def predict_folder(
         )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
-    target.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for case in tqdm(cases, desc="predicting", unit="case", disable=None):
-        rows.append(_predict_one(predictor, case, target, extras, brain_masks))
-        _write_table(rows, target)
+    described = file_digest(predictor.model.folder / DESCRIPTION)
+    work = _Work(predictor, target, extras, brain_masks, described)
+    names = [case.name for case in cases]
+    number, parts = part
+    with _held(target, number, parts):
+        _describe(predictor, target, channels, brain_masks)
+        rows, kept = [], 0
+        for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
+            row, before = _predict_one(work, case, overwrite)
+            kept += before
+            rows.append(row)
+            write_table(target, names)
+    if kept:
+        log.info(
+            "%d of %d cases were predicted before from the same files, with the same model and "
+            "settings: kept (--overwrite predicts them again).",
+            kept,
+            len(rows),
+        )
+    return rows
+
+
+@contextmanager
+def _held(target: Path, number: int, parts: int) -> Iterator[None]:
+    """Hold the folder, or this part of the work in it beside those who do the others."""
+    with ExitStack() as stack:
+        stack.enter_context(hold(target, "predicting", shared=parts > 1))
+        if parts > 1:
+            stack.enter_context(hold(target, "predicting", part=f"{number}_of_{parts}"))
+        yield
+
+
+def _describe(
+    predictor: Predictor, target: Path, channels: list[int] | None, brain_masks: Path | None
+) -> None:
     model = predictor.model
     write_json(
         {
@@ -99,29 +154,39 @@ def predict_folder(
         },
         target / "prediction.json",
     )
-    return rows
 
 
-def _predict_one(
-    predictor: Predictor,
-    case: Case,
-    target: Path,
-    extras: tuple[str, ...],
-    brain_masks: Path | None,
-) -> CaseRow:
+def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, bool]:
+    """The row of a case, and whether it was there before."""
     began = time.monotonic()
-    _remove_outputs(case.name, target)
+    target = work.target
     try:
         if not case.channels:
             raise DatasetError(
                 f"Case {case.name} has none of the channels asked for: leave it out, or change "
                 "--use_channels."
             )
-        prediction = predictor.predict_case(case, _users_mask(case, brain_masks))
-        prediction.save(target, case.name, extras)
+        mask = _users_mask(case, work.brain_masks)
+        source = work.made_from(case, mask)
+        before = None if overwrite else done_before(target, case.name, source)
+        if before is not None:
+            return before, True
+        forget(target, case.name)
+        _remove_outputs(case.name, target)
+        prediction = work.predictor.predict_case(case, mask)
+        files = prediction.save(target, case.name, work.extras)
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
-        return CaseRow(case.name, "failed", message=str(mistake))
+        _remove_outputs(case.name, target)
+        row = CaseRow(case.name, "failed", message=str(mistake))
+        keep(target, row)
+        return row, False
+    row = _row(case, prediction, time.monotonic() - began)
+    keep(target, row, source, files)
+    return row, False
+
+
+def _row(case: Case, prediction: Prediction, seconds: float) -> CaseRow:
     _warn(case.name, prediction)
     p = prediction.case_p
     return CaseRow(
@@ -136,7 +201,7 @@ def _predict_one(
         case_p=round(p.value, 4) if p else None,
         case_p_resolution=round(p.resolution, 4) if p else None,
         flags=";".join(prediction.flags),
-        seconds=round(time.monotonic() - began, 2),
+        seconds=round(seconds, 2),
     )
 
 
@@ -166,13 +231,3 @@ def _remove_outputs(case: str, target: Path) -> None:
         (target / f"{case}{ending}.nii.gz").unlink(missing_ok=True)
     for phi in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_phi.nii.gz"):
         phi.unlink()
-
-
-def _write_table(rows: Sequence[CaseRow], target: Path) -> None:
-    with (
-        atomic_path(target / "predictions.csv") as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, [f.name for f in fields(CaseRow)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)

@@ -53,18 +53,24 @@ class Prediction:
     case_p: CaseP | None = None
     flags: tuple[str, ...] = ()
 
-    def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> None:
+    def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
         """Write the case's files into the scan's own geometry; the mask comes last.
 
         Args:
             folder: where to.
             case: name of the case.
             extras: which of `EXTRAS` to write beside mask, anomaly map and brain mask.
+
+        Returns:
+            What was written.
         """
+        written: list[Path] = []
 
         def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
             if array is not None:
-                write_like(array.astype(kind), self.geometry, folder / f"{case}{ending}.nii.gz")
+                path = folder / f"{case}{ending}.nii.gz"
+                write_like(array.astype(kind), self.geometry, path)
+                written.append(path)
 
         folder.mkdir(parents=True, exist_ok=True)
         write(self.anomaly, "_anomaly", np.float32)
@@ -77,6 +83,7 @@ class Prediction:
         if "edges" in extras:
             write(self.edges, "_edges", np.uint8)
         write(self.mask, "", np.uint8)
+        return written
 
 
 class Predictor:

@@ -152,7 +152,7 @@ def test_a_model_masks_whole_heads_with_the_tool_of_its_plan(
     assert rows[0].brain_volume_ml == pytest.approx(inside.sum() * 0.064, rel=0.01)
     assert fake_tools.read_text().count("hd-bet -i") == 1
     monkeypatch.setenv("PATH", str(tmp_path))
-    rows = predict_folder(planned, tmp_path / "in", tmp_path / "out")
+    rows = predict_folder(planned, tmp_path / "in", tmp_path / "out", overwrite=True)
     assert [row.status for row in rows] == ["failed", "ok"]
     assert "hd-bet is not on the PATH: install it" in rows[0].message
     assert not list((tmp_path / "out").glob("head*"))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from disanat.home import BOOKS
+
 ENDINGS = ("", "_anomaly", "_brainmask", "_0000_phi", "_anatomy", "_edges")
 
 
@@ -23,7 +25,11 @@ def canonical(path: Path) -> np.ndarray:
 
 
 def names(folder: Path) -> set[str]:
-    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    """All files in a folder but disanat's own books, in which nothing is half written."""
+    files = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
+    books = [p for p in files if p.parts[0] == BOOKS]
+    assert not [p for p in books if ".tmp." in p.name]
+    return {str(p) for p in files if p not in books}
 
 
 def home_flags(home: Path) -> tuple[Any, ...]:

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from disanat.home import Home
 from disanat.inference.model import load_model
 from disanat.io.images import read_labels, read_scan
+from disanat.locks import hold
 from disanat.plans import Plans, load_json, save_json
 from disanat.preparation import Preparation
 from disanat.training.settings import TrainingSettings
@@ -38,10 +40,63 @@ def test_resuming_goes_on_after_the_last_finished_epoch(
         assert json.loads((folder / "model.json").read_text())["facts"]["epochs"] == 2
     assert "Going on after epoch 1." in caplog.messages
     assert [line.split(" | ")[0] for line in logs["once"]] == ["epoch 1/2", "epoch 2/2"]
-    assert [line.split(" | ")[0] for line in logs["twice"]] == ["epoch 1/1", "epoch 2/2"]
+    assert [line.split(" | ")[0] for line in logs["twice"]] == ["epoch 1/2", "epoch 2/2"]
     # The learning rate's course depends on the number of epochs, so the losses only resemble.
     first = [float(lines[0].split(" | ")[1].split()[1]) for lines in logs.values()]
     assert first[0] == pytest.approx(first[1], rel=0.02)
+
+
+def test_the_same_command_goes_on_with_what_was_interrupted(
+    miniature: Any,
+    planned_home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    miniature.shrink(home, 2)
+    flags = ("-d", "5", "-np", 0, "-m", "ae", "--home", home, "--device", "cpu")
+    folder = home / "results" / "Dataset005_Mini" / "ae__2d" / "fold_0"
+    assert miniature.run("train", *flags) == 0
+    whole = load_model(folder)
+
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("disanat.training.train.calibrate", stop)
+        assert miniature.run("train", *flags) == 130
+    assert not (folder / "model.json").exists()
+    assert miniature.run("train", *flags, "--seed", 4) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "was interrupted and began otherwise (seed 0, now 4): give the same command" in said
+    assert miniature.run("train", *flags) == 0
+    told = capsys.readouterr().err
+    assert "was interrupted: going on with it (--restart: anew)" in told and "epoch 1/" not in told
+    again = load_model(folder)
+    assert again.calibration == whole.calibration
+    state = whole.method.networks().state_dict()
+    for name, value in again.method.networks().state_dict().items():
+        assert torch.equal(value, state[name])
+    (folder / "model.json").unlink()
+    assert miniature.run("train", *flags, "--restart", "--seed", 4) == 0
+    assert "epoch 1/" in capsys.readouterr().err
+
+
+def test_two_trainings_into_one_folder(
+    miniature: Any, planned_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(planned_home, home)
+    folder = home / "results" / "Dataset005_Mini" / "threshold__2d" / "fold_0"
+    flags = ("-d", "5", "-m", "threshold", "--home", home, "--device", "cpu")
+    with hold(folder, "training"):
+        assert miniature.run("train", *flags) == 2
+    assert f"error: {folder} is in use by training for" in capsys.readouterr().err
+    with hold(home / "preprocessed" / "Dataset005_Mini" / "2d", "preprocessing"):
+        assert miniature.run("train", *flags) == 2
+    assert "2d is in use by preprocessing for" in capsys.readouterr().err
 
 
 def test_resuming_under_another_plan_is_refused(
@@ -60,7 +115,7 @@ def test_resuming_under_another_plan_is_refused(
     assert miniature.run("train", *flags, "--epochs", 2, "--resume") == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert "ae__2d/fold_0 began under another plan (batch_size 8, now 6, norm instance, now" in said
-    assert said.endswith("group): train anew without --resume, or plan again as before.")
+    assert said.endswith("group): train anew with --restart, or plan again as before.")
     usual = replace(plans, configurations={"2d": replace(made, epochs=9)})
     save_json(replace(usual, preparation=Preparation(bias_correction=True)), source)
     assert miniature.run("train", *flags, "--epochs", 2, "--resume") == 2

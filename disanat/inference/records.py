@@ -1,0 +1,130 @@
+"""What was predicted of each case, and from what: the table, and what need not be done again."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from disanat.errors import BusyError, DatasetError
+from disanat.home import BOOKS, atomic_path, read_json, write_json
+from disanat.io.content import file_digest
+from disanat.locks import hold
+
+__all__ = ["TABLE", "CaseRow", "done_before", "forget", "keep", "made_from", "write_table"]
+
+log = logging.getLogger(__name__)
+
+TABLE = "predictions.csv"
+_RECORDS = f"{BOOKS}/cases"
+_VERSION = 1
+"""To be raised whenever prediction makes something else of the same scans with the same model."""
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One row of `predictions.csv`."""
+
+    case: str
+    status: str
+    channels: str = ""
+    contrasts: str = ""
+    threshold: float | None = None
+    brain_volume_ml: float | None = None
+    lesion_volume_ml: float | None = None
+    case_score: float | None = None
+    case_p: float | None = None
+    case_p_resolution: float | None = None
+    flags: str = ""
+    seconds: float | None = None
+    message: str = ""
+
+
+def made_from(about: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all that a prediction depends on, JSON data."""
+    text = json.dumps({"version": _VERSION, **about}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def keep(target: Path, row: CaseRow, source: str = "", files: Sequence[Path] = ()) -> None:
+    """Record what became of a case.
+
+    Args:
+        target: folder of the predictions.
+        row: of the table.
+        source: what it was made from; empty for a case that failed.
+        files: written for it.
+    """
+    digests = {path.name: file_digest(path) for path in files}
+    record = {"schema_version": 1, "made_from": source, "files": digests, "row": asdict(row)}
+    write_json(record, _path(target, row.case))
+
+
+def done_before(target: Path, case: str, source: str) -> CaseRow | None:
+    """The row of a case that was predicted from just this and whose files are as they were."""
+    record = _read(target, case)
+    if not source or record.get("made_from") != source:
+        return None
+    for name, digest in record["files"].items():
+        path = target / name
+        if not path.is_file() or file_digest(path) != digest:
+            return None
+    return CaseRow(**record["row"])
+
+
+def forget(target: Path, case: str) -> None:
+    """From now on the case counts as not predicted."""
+    _path(target, case).unlink(missing_ok=True)
+
+
+def write_table(target: Path, cases: Sequence[str]) -> None:
+    """Write `predictions.csv`: the rows of all these cases that there are, in their order.
+
+    Several processes that predict parts of the cases may do so at the same time.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with hold(target, "writing the table", part="table"):
+                rows = [record["row"] for case in cases if (record := _read(target, case))]
+                _write_csv(rows, target / TABLE)
+                return
+        except BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, [f.name for f in fields(CaseRow)])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _path(target: Path, case: str) -> Path:
+    return target / _RECORDS / f"{case}.json"
+
+
+def _read(target: Path, case: str) -> dict[str, Any]:
+    """A case's record; empty where there is none that can be understood."""
+    path = _path(target, case)
+    if not path.exists():
+        return {}
+    try:
+        record = dict(read_json(path, DatasetError, "the case is predicted again"))
+        CaseRow(**record["row"])
+        return record | {"files": dict(record["files"])}
+    except (DatasetError, KeyError, TypeError, ValueError) as cause:
+        log.debug("%s: %r", path, cause)
+        return {}
