@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 
 from disanat.cli.common import add_home_argument
@@ -11,9 +10,7 @@ from disanat.plans import BRAIN_MASK_TOOLS, NORMS
 from planning.planner import CONFIGURATIONS
 from planning.prior import PRIORS
 
-__all__ = ["build_parser", "default_processes"]
-
-_MOST_WORKERS = 4
+__all__ = ["build_parser"]
 
 _DESCRIPTION = """\
 Look at a dataset of healthy brain scans, decide how to train on it, and prepare the scans.
@@ -33,15 +30,6 @@ examples:
   disanat_plan_and_preprocess -d 5 -c 2d 3d_fullres      prepare for 3D as well
 Next: disanat_train
 """
-
-
-def default_processes() -> int:
-    """The cores there are, at most four."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS or Windows
-        cores = os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,10 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
         "-np",
         "--processes",
         type=_count,
-        default=default_processes(),
         metavar="N",
         help="how many cases to work on at the same time; 0: one after the other, without worker "
-        "processes (default: the cores there are, at most 4; here %(default)s)",
+        "processes (default: the cores there are, at most 4, and fewer where memory is short)",
     )
     _add_overrides(parser)
     parser.add_argument(

@@ -25,12 +25,13 @@ from disanat.plans import (
     save_json,
 )
 from disanat.preprocessing.brain_tools import require_tool
-from planning.arguments import build_parser, default_processes
+from planning.arguments import build_parser
 from planning.explain import explain
 from planning.fingerprint import fingerprint_dataset, kept_measures
 from planning.memory import default_memory
 from planning.planner import CONFIGURATIONS, Overrides, plan
 from planning.prior import Encoder
+from planning.processes import fitting_processes
 from planning.sizing import Device
 from planning.verify import problem_table, verify_dataset
 
@@ -75,7 +76,8 @@ def plan_and_preprocess(
         gpu_memory_gb: plan for a GPU with this memory; None plans for this machine.
         configurations: of `2d`, `3d_fullres` and `3d_lowres`. Those planned before stay in the
             plan, 3d_lowres only if named again.
-        processes: workers; 0 works in this process, None takes the cores there are, at most 4.
+        processes: workers; 0 works in this process, None takes the cores there are, at most 4, and
+            fewer where memory is short.
         preprocess: False only plans.
         progress: show bars.
         overrides: what the user decides himself.
@@ -89,7 +91,7 @@ def plan_and_preprocess(
     """
     place = resolve_home(home)
     raw = _raw_dataset(place, dataset)
-    workers = default_processes() if processes is None else processes
+    workers = fitting_processes(raw) if processes is None else processes
     settings = _Settings(
         gpu_memory_gb,
         tuple(configurations),
@@ -251,12 +253,13 @@ def _run(args: argparse.Namespace) -> int:
         one_scale=args.standardisation == "dataset",
         resampling=not args.no_resampling,
     )
+    workers = fitting_processes(raw) if args.processes is None else args.processes
     if args.verify:
-        return _verify(raw, args.processes, _tool(overrides))
+        return _verify(raw, workers, _tool(overrides))
     settings = _Settings(
         args.gpu_memory_gb,
         tuple(args.configurations),
-        args.processes,
+        workers,
         not args.no_pp,
         True,
         overrides,

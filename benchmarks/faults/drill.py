@@ -1,4 +1,4 @@
-"""What the drills share: a small simulated home, commands that can be killed, results to compare."""
+"""What the drills share: a small simulated home, commands to kill, results to compare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from disanat.plans import NetworkPlan, Plans, load_json, save_json
 __all__ = ["DATASET", "STAGES", "Run", "Stage", "contents", "differences", "launch", "make_start"]
 
 DATASET = "Dataset005_Simulated"
-EPOCHS, ITERATIONS, CASES = 4, 6, 6
+EPOCHS, ITERATIONS, CASES, SPACING_MM = 4, 6, 5, 5.0
 _CLOCKS = ("finished", "minutes", "seconds", "data_wait", "members")
 _TIMES = re.compile(r"\| [\d.]+ s, waited for data \d+%")
 _RESULTS = ("preprocessed", "results", "predictions")
@@ -90,7 +90,7 @@ def finish(process: subprocess.Popen[str], limit_s: float = 900) -> Run:
 
 def make_start(home: Path) -> None:
     """A home with simulated healthy scans, and scans to predict beside it."""
-    raw = simulated.convert(Home(home), 5, CASES)
+    raw = simulated.convert(Home(home), 5, CASES, SPACING_MM)
     shutil.copytree(raw / "imagesTs", home / "scans")
 
 
