@@ -12,9 +12,9 @@ import torch
 
 from disanat.errors import ModelError
 from disanat.home import read_json, write_json
-from disanat.inference.model import DESCRIPTION, REMEDY, WEIGHTS, load_model
+from disanat.inference.model import DESCRIPTION, REMEDY, SHARED, WEIGHTS, load_model
 from disanat.methods.interface import Method
-from disanat.networks.weights import save_state
+from disanat.networks.weights import save_shared
 
 __all__ = ["MOST_MB", "export_model"]
 
@@ -55,7 +55,7 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
     if size > most_mb:
         size = _save(_halved(weights), described, target)
     if size > most_mb:
-        (target / WEIGHTS).unlink()
+        (target / SHARED).unlink()
         raise ModelError(
             f"{source} has {size:.1f} MB even with halved weights, but {most_mb:g} are allowed: "
             "train a smaller configuration."
@@ -66,8 +66,9 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
 
 def _save(weights: dict[str, torch.Tensor], described: Any, target: Path) -> float:
     """Write the weights; returns the size that they and the description have."""
-    save_state({"weights": weights}, target / WEIGHTS)
-    return ((target / WEIGHTS).stat().st_size + len(json.dumps(described, indent=2))) / 1e6
+    (target / WEIGHTS).unlink(missing_ok=True)
+    save_shared(weights, target / SHARED)
+    return ((target / SHARED).stat().st_size + len(json.dumps(described, indent=2))) / 1e6
 
 
 def _halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -18,13 +18,14 @@ from disanat.home import Home, read_json, write_json
 from disanat.methods.ensemble import Ensemble
 from disanat.methods.interface import Detector
 from disanat.methods.registry import get_method
-from disanat.networks.weights import load_state, save_state
+from disanat.networks.weights import load_shared, load_state, save_state
 from disanat.plans import Configuration, Plans, from_dict, to_dict
 from disanat.scoring.calibration import Calibration
 
 __all__ = [
     "DESCRIPTION",
     "REMEDY",
+    "SHARED",
     "WEIGHTS",
     "Model",
     "ensemble_folder",
@@ -38,8 +39,11 @@ __all__ = [
 
 DESCRIPTION = "model.json"
 WEIGHTS = "checkpoint_final.pt"
+SHARED = "weights.safetensors"
+"""In place of `WEIGHTS` in a model that is given to others."""
 _SCHEMA = 1
 REMEDY = "train the model again with disanat_train"
+_IMPORT = "import the model again with disanat_import_model, or install disanat again"
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,16 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
 def _load_networks(networks: nn.ModuleDict, folder: Path, device: str) -> None:
     if not len(networks):
         return
-    state = load_state(folder / WEIGHTS, torch.device(device))
+    shared = (folder / SHARED).exists()
+    source, remedy = folder / (SHARED if shared else WEIGHTS), _IMPORT if shared else REMEDY
     try:
-        networks.load_state_dict(state["weights"])
-    except (RuntimeError, KeyError) as cause:
-        raise ModelError(
-            f"{folder / WEIGHTS} does not fit {folder / DESCRIPTION}: {REMEDY}."
-        ) from cause
+        if shared:
+            weights = load_shared(source, torch.device(device), remedy)
+        else:
+            weights = load_state(source, torch.device(device), remedy)["weights"]
+        networks.load_state_dict(weights)
+    except (RuntimeError, KeyError, TypeError, AttributeError) as cause:
+        raise ModelError(f"{source} does not fit {folder / DESCRIPTION}: {remedy}.") from cause
     networks.to(device).eval()
 
 
