@@ -20,6 +20,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy disanat planning dataset_conversion
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -r disanat planning dataset_conversion
+	$(BIN)/pip --disable-pip-version-check check
 
 venv: $(STAMP)
 

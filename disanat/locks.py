@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import shlex
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ class Owner:
     def this_process(cls, doing: str) -> Owner:
         words = [Path(sys.argv[0]).name, *sys.argv[1:]]
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return cls(doing, shlex.join(words)[:300], os.getpid(), socket.gethostname(), now)
+        return cls(doing, shlex.join(words)[:300], os.getpid(), platform.node(), now)
 
     @property
     def sentence(self) -> str:

@@ -44,7 +44,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _row(values: dict[str, object]) -> dict[str, str]:
-    return {key: f"{v:.2f}" if isinstance(v, float) else str(v) for key, v in values.items()}
+    short = values | {"finished": str(values["finished"])[:16]}
+    return {key: f"{v:.2f}" if isinstance(v, float) else str(v) for key, v in short.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

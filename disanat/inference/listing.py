@@ -64,7 +64,7 @@ def _listed(folder: Path, name: str, bundled: bool) -> ListedModel:
             dataset=str(data["plans"]["dataset"]),
             configuration=str(data["configuration"]["name"]),
             folds=" ".join(folds),
-            finished=str(data["finished"])[:16],
+            finished=str(data["finished"]),
             threshold=calibration.get("threshold"),
             synthetic_dice=calibration.get("dice"),
             false_positives_ml=calibration.get("false_positives_ml"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +110,9 @@ def brain_by_tool(scan: Scan, tool: BrainMaskTool) -> np.ndarray:
 
 
 def _run(command: list[str], folder: Path, tool: str, scan: Path) -> None:
+    # A program that the user installed, called with a list of words and without a shell.
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,

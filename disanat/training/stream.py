@@ -74,7 +74,8 @@ class BatchStream:
             self._pool = ProcessPool(
                 workers, initializer=_prepare, initargs=(source,), context=context
             )
-            self._running.extend(self._ask(first + i) for i in range(_AHEAD * workers))
+            ahead = range(first, first + _AHEAD * workers)
+            self._running.extend(_asked(self._pool, number) for number in ahead)
 
     def __iter__(self) -> BatchStream:
         return self
@@ -82,7 +83,7 @@ class BatchStream:
     def __next__(self) -> dict[str, np.ndarray]:
         number = self._next
         self._next += 1
-        if not self._running:
+        if self._pool is None:
             return self._here(number)
         waiting = self._running.popleft()
         try:
@@ -100,12 +101,8 @@ class BatchStream:
                 f"A training batch was not rendered within {_MINUTES_PER_BATCH:g} minutes: train "
                 "with -np 0 to render in the main process."
             ) from cause
-        self._running.append(self._ask(number + 1 + len(self._running)))
+        self._running.append(_asked(self._pool, number + 1 + len(self._running)))
         return batch
-
-    def _ask(self, number: int) -> ProcessFuture[dict[str, np.ndarray]]:
-        assert self._pool is not None
-        return self._pool.schedule(_render, args=[number], timeout=60 * _MINUTES_PER_BATCH)
 
     def _here(self, number: int) -> dict[str, np.ndarray]:
         if self._own is None:
@@ -131,16 +128,18 @@ def _code(exitcode: int | None) -> str:
     return f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"code {exitcode}"
 
 
-_renderer: Renderer | None = None
-"""Of this worker process."""
+def _asked(pool: ProcessPool, number: int) -> ProcessFuture[dict[str, np.ndarray]]:
+    return pool.schedule(_render, args=[number], timeout=60 * _MINUTES_PER_BATCH)
+
+
+_renderers: list[Renderer] = []
+"""The one of this worker process."""
 
 
 def _prepare(source: Source) -> None:
-    global _renderer
     torch.set_num_threads(1)
-    _renderer = source.renderer()
+    _renderers.append(source.renderer())
 
 
 def _render(number: int) -> dict[str, np.ndarray]:
-    assert _renderer is not None
-    return _renderer.batch(number)
+    return _renderers[-1].batch(number)
