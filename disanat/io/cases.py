@@ -14,6 +14,8 @@ from disanat.io.images import ENDINGS
 
 __all__ = ["Case", "find_brain_mask", "find_cases", "find_image", "stem"]
 
+_LONGEST_NAME = 200
+"""In bytes; disks take 255, and results have longer names than their case."""
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
@@ -99,6 +101,8 @@ def find_cases(source: Path) -> list[Case]:
         if name is None:
             continue
         _check_name(path)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise DatasetError(f"{path} is neither a file nor a folder: take it out.")
         case, channel = _split(name)
         channels = found.setdefault(case, {})
         if channel in channels:
@@ -123,6 +127,11 @@ def _check_name(path: Path) -> None:
     if not encodable or any(unicodedata.category(c) == "Cc" for c in path.name):
         raise DatasetError(
             f"{str(path)!r} has characters in its name that cannot be written: rename the file."
+        )
+    if len(path.name.encode()) > _LONGEST_NAME:
+        raise DatasetError(
+            f"{path} has a name of more than {_LONGEST_NAME} bytes: shorten it, so that those of "
+            "its results fit."
         )
 
 
