@@ -98,7 +98,7 @@ def check_values(value: Any, name: str = "") -> None:
 
 def _check_number(value: float, name: str) -> None:
     allowed = "a number of usual size"
-    good = math.isfinite(value) and (isinstance(value, float) or abs(value) <= _LARGEST)
+    good = math.isfinite(value) if isinstance(value, float) else abs(value) <= _LARGEST
     if name in _ABOVE_ZERO.split():
         allowed, good = "above 0", good and value > 0
     elif name in _FROM_ZERO.split():

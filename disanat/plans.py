@@ -257,8 +257,10 @@ def to_dict(value: Any) -> Any:
 
 def from_dict(data: Any, kind: type[T]) -> T:
     """The inverse of `to_dict`; raises cattrs' errors or ValueError."""
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
     expected = getattr(kind, "schema_version", None)
-    version = data.get("schema_version", expected) if isinstance(data, dict) else None
+    version = data.get("schema_version", expected)
     if version != expected:
         raise ValueError(f"schema version {version}, but this disanat reads {expected}")
     value = _converter.structure(data, kind)

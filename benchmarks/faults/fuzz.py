@@ -26,9 +26,10 @@ from random import Random
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from material import make_material
-from steps import ROOT, commit, machine
-from targets import KINDS, DisanatError, Kind, fingerprint_of
+from material import make_material  # noqa: E402
+from targets import KINDS, DisanatError, Kind, fingerprint_of  # noqa: E402
+
+from steps import ROOT, commit, machine  # noqa: E402
 
 TARGET = "benchmarks/fuzz.md"
 SECONDS, MEMORY_GB = 60.0, 12
@@ -181,8 +182,8 @@ def _page(results: list[Result], seed: int, minutes: float, real: bool) -> str:
         "",
         "Written by `benchmarks/faults/fuzz.py`; not edited by hand. Sound inputs are spoilt at",
         "random and fed to what a user would feed them to. Refused: by one sentence that names a",
-        "file and what to do. Read as it was: what is spoilt says nothing that is used. Other data,",
-        "nothing shows it: what was read differs, but no checksum, header or length says so.",
+        "file and what to do. Read as it was: what is spoilt says nothing that is used. Other",
+        "data, nothing shows it: what was read differs, but no checksum, header or length says so.",
         "",
         f"- date {datetime.now():%Y-%m-%d %H:%M}, commit {commit((TARGET,))}",
         f"- machine: {machine()}; {minutes:.0f} min",
@@ -214,6 +215,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=os.environ.get("DISANAT_TEST_DATA"))
     parser.add_argument("--only", type=int, nargs="+", help="numbers of inputs to try alone")
+    parser.add_argument("--all", action="store_true", help="say what became of every input")
     args = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
@@ -228,7 +230,7 @@ def main() -> int:
         for number in args.only or range(args.count):
             results.append(worker.run(number))
             last = results[-1]
-            if args.only or last.outcome not in OUTCOMES[:_CLEAN]:
+            if args.only or args.all or last.outcome not in OUTCOMES[:_CLEAN]:
                 print(last.number, last.kind, last.what, last.outcome, last.said, flush=True)
         worker.stop()
     if not args.only:

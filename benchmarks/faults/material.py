@@ -100,7 +100,8 @@ def _fingerprint() -> Fingerprint:
     cases = tuple(
         CaseFingerprint(
             f"h{i}", (0,), _SPACING, _SHAPE, (24, 30, 26), "LPS", True, (0.0,), 1000.0,
-            (percentiles,), (11, 12, 13), (0.1,), (0.05,), (_SPACING,), 5.0, "ab" * 32, "background",
+            (percentiles,), (11, 12, 13), (0.1,), (0.05,), (_SPACING,), 5.0, "ab" * 32,
+            "background",
         )
         for i in range(4)
     )  # fmt: skip

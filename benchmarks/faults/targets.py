@@ -31,7 +31,7 @@ from disanat.io.store import open_case
 from disanat.plans import Fingerprint, Plans, load_json
 from planning import cli as planning
 
-__all__ = ["KINDS", "Kind", "is_json"]
+__all__ = ["KINDS", "DisanatError", "Kind", "fingerprint_of"]
 
 Spoil = Callable[[Random, Path], str]
 
@@ -79,7 +79,7 @@ def _command(main: Callable[[list[str]], int], *words: str) -> Callable[[Path, P
             code = main([word.replace("{}", str(folder)) for word in words])
         if code == 0:
             return "done"
-        lines = [x for x in said.getvalue().splitlines() if x.startswith(("error: ", "  p1: "))]
+        lines = [x for x in said.getvalue().splitlines() if x.startswith(("error: ", "  "))]
         if not lines and code == 2 and "remedy" in printed.getvalue():
             raise DatasetError(f"{folder} has problems in a table: see there.")
         raise DatasetError(lines[-1].removeprefix("error: ") if lines else f"code {code}")
@@ -160,7 +160,7 @@ KINDS = (
          (spoil.spoil_csv,), _evaluate),
     Kind("evaluation.json", ("evaluation",), "evaluation/evaluation.json", _JSON,
          lambda folder, _: read_evaluation(folder / "evaluation"), is_json),
-    Kind("disanat_evaluate", ("predictions", "truth"), "*/p1*.nii.gz", _IMAGE,
+    Kind("disanat_evaluate", ("predictions", "truth"), "*/p1*[1aks].nii.gz", _IMAGE,
          _command(evaluate.main, "-i", "{}/predictions", "-l", "{}/truth"), given_away),
     Kind("predict_folder", ("threshold", "scans"), _SCANS, _IMAGE, _predict, given_away),
     Kind("disanat_predict", ("threshold", "scans"), "scans", (spoil.spoil_names,),
@@ -179,5 +179,3 @@ def fingerprint_of(value: Any) -> str:
     """A digest of what was read, to see whether it is what was written."""
     return hashlib.sha256(pickle.dumps(value)).hexdigest()
 
-
-__all__ += ["DisanatError", "fingerprint_of"]

@@ -31,6 +31,9 @@ def read_dicom(folder: Path) -> sitk.Image:
         ImageError: there is not exactly one, a file does not belong to it or cannot be read, or a
             slice is missing or there twice.
     """
+    strange = [p for p in folder.iterdir() if p.exists() and not (p.is_file() or p.is_dir())]
+    if strange:
+        raise ImageError(f"{strange[0]} is neither a file nor a folder: take it out.")
     reader = sitk.ImageSeriesReader()
     series = reader.GetGDCMSeriesIDs(str(folder))
     if len(series) != 1:
@@ -61,6 +64,8 @@ def _seems_a_slice(path: Path) -> bool:
         return False
     if path.suffix.lower() in _ENDINGS:
         return True
+    if not path.is_file():
+        return False
     with open(path, "rb") as handle:
         return handle.read(132)[128:] == b"DICM"
 

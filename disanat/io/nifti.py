@@ -64,7 +64,7 @@ def _dtype(header: Any) -> np.dtype:
     code, bits = int(header["datatype"]), int(header["bitpix"])
     try:
         dtype = np.dtype(header.get_data_dtype())
-    except nibabel.spatialimages.HeaderDataError:
+    except (KeyError, nibabel.spatialimages.HeaderDataError):
         raise HeaderError(f"has voxels of a kind that NIfTI does not know ({code})") from None
     if dtype.itemsize == 0 or dtype.itemsize * 8 != bits:
         raise HeaderError(f"says in its header that voxels of the kind {code} have {bits} bits")
