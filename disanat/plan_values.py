@@ -121,6 +121,8 @@ def _check_plans(value: Any) -> None:
     configurations = getattr(value, "configurations", None)
     if configurations is None:
         return
+    if not value.channel_names or not value.classes:
+        raise ValueError("channel_names and classes must name at least one each")
     if value.recommended not in configurations:
         raise ValueError(f"there is no configuration '{value.recommended}', which is recommended")
     for name, one in configurations.items():

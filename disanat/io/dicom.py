@@ -31,7 +31,7 @@ def read_dicom(folder: Path) -> sitk.Image:
         ImageError: there is not exactly one, a file does not belong to it or cannot be read, or a
             slice is missing or there twice.
     """
-    strange = [p for p in folder.iterdir() if p.exists() and not (p.is_file() or p.is_dir())]
+    strange = [p for p in folder.iterdir() if not (p.is_file() or p.is_dir())]
     if strange:
         raise ImageError(f"{strange[0]} is neither a file nor a folder: take it out.")
     reader = sitk.ImageSeriesReader()
