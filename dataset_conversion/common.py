@@ -20,7 +20,14 @@ from tqdm import tqdm
 from disanat.errors import DatasetError
 from disanat.home import Home, atomic_path, write_json
 from disanat.io.cases import stem
-from disanat.io.images import Geometry, read_labels, read_scan, same_grid, write_like
+from disanat.io.images import (
+    Geometry,
+    read_geometry,
+    read_labels,
+    read_scan,
+    same_grid,
+    write_like,
+)
 
 __all__ = [
     "Description",
@@ -32,7 +39,6 @@ __all__ = [
     "find_optional",
     "mask_on_grid",
     "place",
-    "read_geometry",
     "write_dataset",
     "write_mask",
 ]
@@ -200,11 +206,6 @@ def _check_channels(subject: Subject) -> tuple[Path, Geometry]:
     for path in others:
         _require_grid(read_scan(path).geometry, grid, path, first)
     return first, grid
-
-
-def read_geometry(path: Path) -> Geometry:
-    """The grid of an image file."""
-    return read_labels(path).geometry
 
 
 def _require_grid(geometry: Geometry, grid: Geometry, path: Path, scan: Path) -> None:

@@ -45,7 +45,9 @@ def resample_mask(mask: Path, scan: Path) -> np.ndarray:
 
     Raises:
         DatasetError: mask and scan do not overlap.
+        ImageError: the mask cannot be read.
     """
+    marked = (read_labels(mask).array > 0).any()
     moving = sitk.DICOMOrient(sitk.ReadImage(str(mask), sitk.sitkFloat32), "LPS")
     grid = sitk.DICOMOrient(sitk.ReadImage(str(scan), sitk.sitkFloat32), "LPS")
     factors = [max(1, int(np.ceil(s / _SUBSAMPLES_MM))) for s in grid.GetSpacing()]
@@ -56,7 +58,7 @@ def resample_mask(mask: Path, scan: Path) -> np.ndarray:
     fx, fy, fz = factors
     blocks = sitk.GetArrayFromImage(fine).reshape(z, fz, y, fy, x, fx)
     lesion = np.asarray(blocks.mean(axis=(1, 3, 5)) >= 0.5)
-    if not lesion.any() and (read_labels(mask).array > 0).any():
+    if not lesion.any() and marked:
         raise DatasetError(
             f"{mask} has no lesion on the grid of {scan}: check that the two belong together."
         )

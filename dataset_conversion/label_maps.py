@@ -9,6 +9,7 @@ from disanat.errors import DatasetError
 from disanat.home import Home, read_json, write_json
 from disanat.io.cases import stem
 from disanat.io.dataset import read_dataset
+from disanat.io.images import read_labels
 
 __all__ = ["add"]
 
@@ -23,12 +24,14 @@ def add(source: Path, home: Home, dataset_id: int, link: bool = False) -> Path:
 
     Raises:
         DatasetError: there is no such dataset, or no label map.
+        ImageError: a map cannot be read.
     """
     folder = home.raw / home.dataset_name(str(dataset_id))
     maps = [p for p in find_files(source, "*", "label maps") if stem(p)]
     if not maps:
         raise DatasetError(f"{source} holds no label map: give the folder of label maps with -i.")
     for path in maps:
+        read_labels(path)
         place(path, folder / "labelmapsTr" / str(stem(path)), link)
     declaration = folder / "dataset.json"
     declared = read_json(declaration, DatasetError, "convert the dataset again")

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from dataset_conversion.common import (
     Description,
     Subject,
@@ -19,7 +17,7 @@ from dataset_conversion.common import (
     write_dataset,
 )
 from disanat.home import Home
-from disanat.io.images import read_labels
+from disanat.io.images import is_constant
 
 __all__ = ["DATASET_ID", "convert"]
 
@@ -40,7 +38,7 @@ def _usable_channels(folder: Path) -> dict[int, Path]:
         path = find_optional(folder, f"{folder.name}_{name}.nii*")
         if path is None:
             _log.warning("%s has no %s scan: the channel is left out", folder, name)
-        elif np.ptp(read_labels(path).array) == 0:
+        elif is_constant(path):
             _log.warning("%s is constant: the channel is left out", path)
         else:
             channels[index] = path

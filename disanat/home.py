@@ -138,10 +138,27 @@ def write_json(data: Any, target: Path) -> None:
 
 
 def read_json(source: Path, error: type[DisanatError], remedy: str) -> Any:
-    """Read JSON, or raise `error` with a sentence that names the file and the remedy."""
+    """Read JSON, or raise `error` with a sentence that names the file and the remedy.
+
+    A byte-order mark, which some editors write, is passed over. A key that is there twice is
+    refused, for nobody knows which one is meant.
+    """
     try:
-        return json.loads(source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8-sig")
+        return json.loads(text, object_pairs_hook=_without_twice)
     except FileNotFoundError:
         raise error(f"{source} does not exist: {remedy}.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as cause:
-        raise error(f"{source} cannot be read as JSON ({cause}): {remedy}.") from cause
+    except RecursionError:
+        raise error(f"{source} cannot be read as JSON (too many levels): {remedy}.") from None
+    except (OSError, ValueError) as cause:
+        reason = " ".join(str(cause).split())[:200]
+        raise error(f"{source} cannot be read as JSON ({reason}): {remedy}.") from cause
+
+
+def _without_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:40]!r} is there twice")
+    return made

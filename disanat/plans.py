@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import cattrs
-from cattrs.strategies import configure_union_passthrough
 
 from disanat.ablations import Ablation
 from disanat.errors import DisanatError, PlanError
 from disanat.home import read_json, write_json
+from disanat.plan_values import check_values, strict_converter
 from disanat.preparation import USUAL, Preparation
 
 __all__ = [
@@ -55,8 +55,7 @@ NORMS: tuple[Norm, ...] = get_args(Norm)
 BrainSource = Literal["user", "background", "labels", "atlas", "extractor", "hd-bet", "synthstrip"]
 """Where the brain mask of one case comes from."""
 
-_converter = cattrs.Converter(forbid_extra_keys=True)
-configure_union_passthrough(str | int | float | bool | None, _converter)
+_converter = strict_converter()
 
 
 @dataclass(frozen=True)
@@ -258,11 +257,15 @@ def to_dict(value: Any) -> Any:
 
 def from_dict(data: Any, kind: type[T]) -> T:
     """The inverse of `to_dict`; raises cattrs' errors or ValueError."""
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
     expected = getattr(kind, "schema_version", None)
-    version = data.get("schema_version", expected) if isinstance(data, dict) else None
+    version = data.get("schema_version", expected)
     if version != expected:
         raise ValueError(f"schema version {version}, but this disanat reads {expected}")
-    return _converter.structure(data, kind)
+    value = _converter.structure(data, kind)
+    check_values(value)
+    return value
 
 
 def save_json(value: Any, target: Path) -> None:
@@ -284,7 +287,12 @@ def load_json(
     data = read_json(source, error, remedy)
     try:
         return from_dict(data, kind)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as cause:
-        known = isinstance(cause, cattrs.BaseValidationError)
-        details = "; ".join(cattrs.transform_error(cause)[:2]) if known else str(cause)
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, OverflowError) as cause:
+        details = " ".join(fault_in(cause).split())[:240]
         raise error(f"{source} is not a valid {kind.__name__} ({details}): {remedy}.") from cause
+
+
+def fault_in(cause: Exception) -> str:
+    """What `from_dict` found wrong, in a few words."""
+    known = isinstance(cause, cattrs.BaseValidationError)
+    return "; ".join(cattrs.transform_error(cause)[:2]) if known else str(cause)

@@ -32,6 +32,10 @@ USER_ERROR = 2
 INTERRUPTED = 130
 _PACKAGES = ("disanat", "planning", "dataset_conversion")
 _FULL_OR_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_GONE_OR_IN_THE_WAY = (
+    errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EIO, errno.ESTALE,
+)  # fmt: skip
 
 
 class _BarFriendlyHandler(logging.Handler):
@@ -119,7 +123,8 @@ def run_command(
     """Parse `argv` and run `function` with it; its return value is the exit code.
 
     A `DisanatError` becomes one line on stderr and exit code 2, as does a disk that is full or
-    that may not be written to; Ctrl-C becomes one line and 130. Any other exception is a defect
+    that may not be written to, and a file that is gone or in the way; Ctrl-C becomes one line and
+    130. Any other exception is a defect
     of disanat and passes through with its traceback.
     """
     parser.add_argument("--verbose", action="store_true", help="say more while running")
@@ -134,11 +139,15 @@ def run_command(
         _say("interrupted: stopped at your request.")
         return INTERRUPTED
     except OSError as cause:
-        if cause.errno not in _FULL_OR_FORBIDDEN:
+        if cause.errno in _FULL_OR_FORBIDDEN:
+            remedy = "check the folder's rights and the free space"
+        elif cause.errno in _GONE_OR_IN_THE_WAY and cause.filename:
+            remedy = "check that the path is right, and that nothing has moved or replaced it"
+        else:
             raise
         _say(
             f"error: {cause.filename or 'A file'} cannot be read or written ({cause.strerror}): "
-            "check the folder's rights and the free space."
+            f"{remedy}."
         )
         return USER_ERROR
 

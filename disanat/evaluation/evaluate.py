@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +25,11 @@ from disanat.evaluation.metrics import (
     rank,
     slice_scores,
 )
+from disanat.evaluation.tables import read_table
 from disanat.home import atomic_path, read_json, write_json
+from disanat.io.cases import find_image
 from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
+from disanat.plans import fault_in, from_dict
 
 __all__ = [
     "CaseResult",
@@ -94,8 +98,12 @@ class _Judged:
 
 
 def label_path(labels: Path, case: str) -> Path | None:
-    """The label map of a case, whatever its image ending; None where there is none."""
-    return next((p for e in ENDINGS if (p := labels / f"{case}{e}").is_file()), None)
+    """The label map of a case, whatever its image ending; None where there is none.
+
+    Raises:
+        DatasetError: it is there with two endings.
+    """
+    return find_image(labels, case)
 
 
 def evaluate_folder(predictions: Path, labels: Path) -> Evaluation:
@@ -147,14 +155,28 @@ def _require_label(labels: Path, case: str) -> Path:
 def _case_scores(table: Path) -> Mapping[str, float]:
     if not table.is_file():
         return {}
-    with table.open(encoding="utf-8", newline="") as handle:
-        rows = [(r.get("case"), r.get("case_score")) for r in csv.DictReader(handle)]
+    rows = read_table(table, ("case", "case_score"), "predict the cases again")
+    scores: dict[str, float] = {}
+    for row in rows:
+        case, score = row["case"], row["case_score"]
+        if case in scores:
+            raise DatasetError(f"{table} has two rows of case {case}: predict the cases again.")
+        if score:
+            scores[case] = _finite(table, score)
+    return scores
+
+
+def _finite(table: Path, text: str) -> float:
     try:
-        return {case: float(score) for case, score in rows if case and score}
-    except ValueError as cause:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
         raise DatasetError(
-            f"{table} has a case_score that is not a number ({cause}): predict the cases again."
-        ) from cause
+            f"{table} has a case_score that is not a number ({text[:40]!r}): predict the cases "
+            "again."
+        )
+    return value
 
 
 def _on_grid(scan: Scan, other: Scan) -> Scan:
@@ -242,9 +264,10 @@ def read_evaluation(folder: Path) -> Evaluation:
     source, remedy = folder / "evaluation.json", "run disanat_evaluate again"
     data = read_json(source, DatasetError, remedy)
     try:
-        return cattrs.structure(data, Evaluation)
-    except (cattrs.BaseValidationError, TypeError, ValueError) as cause:
-        raise DatasetError(f"{source} is no evaluation ({cause}): {remedy}.") from cause
+        return from_dict(data, Evaluation)
+    except (cattrs.BaseValidationError, TypeError, ValueError, OverflowError) as cause:
+        details = " ".join(fault_in(cause).split())[:240]
+        raise DatasetError(f"{source} is no evaluation ({details}): {remedy}.") from cause
 
 
 def _row(result: CaseResult) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = ["EXTRAS", "Prediction", "Predictor"]
 
 log = logging.getLogger(__name__)
 
+_RESULT = re.compile(r"(_anomaly|_brainmask|_anatomy|_edges|_\d{4}_phi)$")
 EXTRAS = ("phi", "anatomy", "edges")
 
 
@@ -228,5 +230,18 @@ def select_channels(cases: list[Case], wanted: list[int] | None) -> list[Case]:
 
 
 def input_cases(source: Path, wanted: list[int] | None = None) -> list[Case]:
-    """Cases of an input folder or file, with the channels asked for."""
-    return select_channels(find_cases(source), wanted)
+    """Cases of an input folder or file, with the channels asked for.
+
+    Raises:
+        DatasetError: there is none, or results of one would have the names of another's.
+    """
+    cases = select_channels(find_cases(source), wanted)
+    names = {case.name for case in cases}
+    for name in sorted(names):
+        owner = _RESULT.sub("", name)
+        if owner != name and owner in names:
+            raise DatasetError(
+                f"{source} holds the cases {owner} and {name}, but {name} is what a result of "
+                f"{owner} is called: rename it or take it out."
+            )
+    return cases

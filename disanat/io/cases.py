@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from disanat.errors import DatasetError
+from disanat.io.dicom import is_dicom_series
 from disanat.io.images import ENDINGS
 
-__all__ = ["Case", "find_brain_mask", "find_cases", "stem"]
+__all__ = ["Case", "find_brain_mask", "find_cases", "find_image", "stem"]
 
+_LONGEST_NAME = 200
+"""In bytes; disks take 255, and results have longer names than their case."""
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
@@ -31,17 +35,34 @@ def stem(path: Path) -> str | None:
     return None
 
 
+def find_image(folder: Path, *names: str) -> Path | None:
+    """The image of one of these names, whatever its ending; None where there is none.
+
+    An earlier name wins over a later one.
+
+    Raises:
+        DatasetError: one name is there with two endings.
+    """
+    for name in names:
+        found = [p for ending in ENDINGS if (p := folder / f"{name}{ending}").is_file()]
+        if len(found) > 1:
+            raise DatasetError(
+                f"{found[0]} and {found[1].name} have the same name: keep one of them."
+            )
+        if found:
+            return found[0]
+    return None
+
+
 def find_brain_mask(folder: Path, case: str) -> Path | None:
     """The user's brain mask of a case: `CASE_brainmask.nii.gz`, else `CASE.nii.gz`; or None.
 
     In a folder of predictions `CASE.nii.gz` is the lesion mask, so the longer name wins.
+
+    Raises:
+        DatasetError: one name is there with two endings.
     """
-    names = [f"{case}{part}{ending}" for part in ("_brainmask", "") for ending in ENDINGS]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _is_dicom_series(folder: Path) -> bool:
-    return any(p.suffix.lower() in (".dcm", ".ima") for p in folder.iterdir() if p.is_file())
+    return find_image(folder, f"{case}_brainmask", case)
 
 
 def _split(name: str) -> tuple[str, int]:
@@ -56,22 +77,32 @@ def find_cases(source: Path) -> list[Case]:
     with channel 0. A folder of DICOM slices is one image.
 
     Raises:
-        DatasetError: no image is there, or two files claim the same channel of one case.
+        DatasetError: no image is there, two files claim the same channel of one case, two cases
+            differ in capitals alone, or a name cannot be written.
     """
-    if not source.exists():
+    try:
+        there = source.exists()
+    except (OSError, ValueError) as cause:
+        raise DatasetError(
+            f"{str(source)!r} cannot be looked up ({cause}): check the path given with -i."
+        ) from cause
+    if not there:
         raise DatasetError(f"{source} does not exist: check the path given with -i.")
-    if source.is_file() or _is_dicom_series(source):
+    if not source.is_dir() or is_dicom_series(source):
         entries = [source]
     else:
         entries = sorted(p for p in source.iterdir() if not p.name.startswith("."))
     found: dict[str, dict[int, Path]] = {}
     for path in entries:
         if path.is_dir():
-            name = path.name if _is_dicom_series(path) else None
+            name = path.name if is_dicom_series(path) else None
         else:
             name = stem(path)
         if name is None:
             continue
+        _check_name(path)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise DatasetError(f"{path} is neither a file nor a folder: take it out.")
         case, channel = _split(name)
         channels = found.setdefault(case, {})
         if channel in channels:
@@ -86,4 +117,31 @@ def find_cases(source: Path) -> list[Case]:
             f"{source} holds no image (found: {listed}): put scans there as CASE_0000.nii.gz; "
             f"endings {', '.join(ENDINGS)} are read."
         )
+    _refuse_alike(source, sorted(found))
     return [Case(name, dict(sorted(found[name].items()))) for name in sorted(found)]
+
+
+def _check_name(path: Path) -> None:
+    """Results are called like the case, so its name must be one that every table can hold."""
+    encodable = path.name.encode("utf-8", "ignore").decode("utf-8") == path.name
+    if not encodable or any(unicodedata.category(c) == "Cc" for c in path.name):
+        raise DatasetError(
+            f"{str(path)!r} has characters in its name that cannot be written: rename the file."
+        )
+    if len(path.name.encode()) > _LONGEST_NAME:
+        raise DatasetError(
+            f"{path} has a name of more than {_LONGEST_NAME} bytes: shorten it, so that those of "
+            "its results fit."
+        )
+
+
+def _refuse_alike(source: Path, names: Sequence[str]) -> None:
+    """On disks that do not tell them apart, results of one case would replace another's."""
+    first: dict[str, str] = {}
+    for name in names:
+        alike = first.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if alike != name:
+            raise DatasetError(
+                f"{source} holds the cases {alike} and {name}, which many disks take for the same "
+                "name: rename one of them."
+            )

@@ -51,5 +51,13 @@ def image_files(path: Path) -> Iterator[Path]:
     if path.name.lower().endswith(_DETACHED) and path.is_file():
         for line in path.read_text(encoding="latin-1").splitlines():
             named = path.parent / line.replace("=", ":").rpartition(":")[2].strip()
-            if named != path.parent and named.is_file():
+            if named != path.parent and _is_file(named):
                 yield named
+
+
+def _is_file(path: Path) -> bool:
+    """Not every line of a header is a name that a disk could have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -9,8 +9,7 @@ from typing import Any
 
 from disanat.errors import DatasetError
 from disanat.home import read_json
-from disanat.io.cases import Case, find_brain_mask, find_cases, stem
-from disanat.io.images import ENDINGS
+from disanat.io.cases import Case, find_brain_mask, find_cases, find_image, stem
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TissueClass
 
 __all__ = ["RawDataset", "mapping_scheme", "read_dataset"]
@@ -60,23 +59,26 @@ class RawDataset:
         return cases
 
     def prior_path(self, case_name: str) -> Path | None:
-        """The case's label map in `priorsTr`; None where it or the mapping is missing."""
-        if not self.label_mapping:
-            return None
-        candidates = (self.folder / "priorsTr" / f"{case_name}{e}" for e in ENDINGS)
-        return next((path for path in candidates if path.exists()), None)
+        """The case's label map in `priorsTr`; None where it or the mapping is missing.
+
+        Raises:
+            DatasetError: it is there with two endings.
+        """
+        return find_image(self.folder / "priorsTr", case_name) if self.label_mapping else None
 
     def label_maps(self) -> dict[str, Path]:
         """Label maps in `labelmapsTr`, of brains without a scan: name -> file, sorted by name.
 
         Raises:
-            DatasetError: the folder is empty, or a map is called like a training case.
+            DatasetError: the folder is empty, or a map is called like another or like a training
+                case.
         """
         if not self.map_mapping:
             return {}
         folder = self.folder / "labelmapsTr"
-        named = {stem(path): path for path in sorted(folder.iterdir())}
-        maps = {name: path for name, path in named.items() if name and name[0] != "."}
+        there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+        names = [name for path in there if (name := stem(path))]
+        maps = {name: path for name in names if (path := find_image(folder, name))}
         if not maps:
             raise DatasetError(
                 f"{folder} holds no label map: put some there, or take 'label_maps' out of "

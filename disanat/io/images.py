@@ -7,22 +7,37 @@ lies voxel for voxel on the grid of the file it belongs to.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import nibabel
 import numpy as np
 import SimpleITK as sitk
 
 from disanat.errors import ImageError
 from disanat.home import atomic_path
+from disanat.io.dicom import read_dicom
+from disanat.io.integrity import check_file
 
-__all__ = ["ENDINGS", "Geometry", "Scan", "read_labels", "read_scan", "same_grid", "write_like"]
+__all__ = [
+    "ENDINGS",
+    "Geometry",
+    "Scan",
+    "is_constant",
+    "read_geometry",
+    "read_labels",
+    "read_scan",
+    "same_grid",
+    "write_like",
+]
 
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 _CANONICAL = "LPS"
+_FINEST_MM, _COARSEST_MM = 0.02, 50.0
+_LONGEST_MM, _FARTHEST_MM = 3000.0, 1e5
+_SKEW = 0.01
+_ROUNDING = 1e-3
+"""What a whole number may lose when a label map is stored with a scale."""
+_HIGHEST_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -54,45 +69,40 @@ class Scan:
     path: Path
 
 
-def _read(path: Path) -> sitk.Image:
-    if not path.exists():
-        raise ImageError(f"{path} does not exist: check the path.")
-    if path.is_dir():
-        return _read_dicom(path)
+def _read(path: Path) -> tuple[sitk.Image, int]:
+    """The image, and how many of its voxels are NaN or infinite without SimpleITK's notice."""
     try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as cause:
+        there, folder, regular = path.exists(), path.is_dir(), path.is_file()
+    except (OSError, ValueError) as cause:
+        raise ImageError(f"{str(path)!r} is no usable name ({cause}): rename the file.") from cause
+    if not there:
+        raise ImageError(f"{path} does not exist: check the path.")
+    if folder:
+        return read_dicom(path), 0
+    if not regular:
+        raise ImageError(f"{path} is neither a file nor a folder: give an image file.")
+    bad = check_file(path)
+    try:
+        return sitk.ReadImage(str(path)), bad
+    except (RuntimeError, MemoryError, UnicodeEncodeError) as cause:
         if "rthonormal" in str(cause):
-            raise ImageError(
-                f"{path} has direction axes that are not at right angles: resample it to an "
-                "ordinary grid, or repair its header's qform and sform."
-            ) from cause
-        reason = str(cause).strip().splitlines()[-1].split("Error:")[-1].strip()
+            raise _oblique(path) from cause
+        reason = " ".join(str(cause).split("Error:")[-1].split())
         raise ImageError(
-            f"{path} cannot be read as an image ({reason[:160]}): check that it is complete, and "
+            f"{path} cannot be read as an image ({reason[-160:]}): check that it is complete, and "
             f"of a format such as {', '.join(ENDINGS[:4])}."
         ) from cause
-    return image
 
 
-def _read_dicom(folder: Path) -> sitk.Image:
-    reader = sitk.ImageSeriesReader()
-    series = reader.GetGDCMSeriesIDs(str(folder))
-    if len(series) != 1:
-        raise ImageError(
-            f"{folder} holds {len(series)} DICOM series: give a folder with exactly one."
-        )
-    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    try:
-        return reader.Execute()
-    except RuntimeError as cause:
-        raise ImageError(
-            f"The DICOM series in {folder} cannot be read: check that all its files are there."
-        ) from cause
+def _oblique(path: Path) -> ImageError:
+    return ImageError(
+        f"{path} has direction axes that are not at right angles: resample it to an ordinary grid, "
+        "or repair its header's qform and sform."
+    )
 
 
-def _canonical(path: Path) -> tuple[sitk.Image, Geometry]:
-    image = _read(path)
+def _canonical(path: Path) -> tuple[sitk.Image, Geometry, int]:
+    image, bad = _read(path)
     size = image.GetSize()
     if image.GetDimension() == 4 and size[3] == 1:
         image = image[:, :, :, 0]
@@ -104,69 +114,116 @@ def _canonical(path: Path) -> tuple[sitk.Image, Geometry]:
             f"{image.GetNumberOfComponentsPerPixel()} values per voxel): split it and give each "
             "contrast as a file of its own."
         )
+    if "complex" in image.GetPixelIDTypeAsString():
+        raise ImageError(f"{path} holds complex numbers: give its magnitude as an image.")
     geometry = Geometry(
         image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
     )
-    return sitk.DICOMOrient(image, _CANONICAL), geometry
+    _check_geometry(path, geometry)
+    return sitk.DICOMOrient(image, _CANONICAL), geometry, bad
 
 
-def _scan(path: Path, pixel_type: int) -> Scan:
-    image, geometry = _canonical(path)
-    array = sitk.GetArrayFromImage(sitk.Cast(image, pixel_type))
+def _check_geometry(path: Path, geometry: Geometry) -> None:
+    """No brain lies on a grid that is outside these bounds; its header is wrong."""
+    axes = np.reshape(geometry.direction, (3, 3))
+    if not np.abs(axes.T @ axes - np.eye(3)).max() < _SKEW:
+        raise _oblique(path)
+    spacing = np.array(geometry.spacing)
+    plausible = ((spacing >= _FINEST_MM) & (spacing <= _COARSEST_MM)).all()
+    if not plausible or (spacing * geometry.size).max() > _LONGEST_MM:
+        raise ImageError(
+            f"{path} has {'x'.join(map(str, geometry.size))} voxels of "
+            f"{' x '.join(f'{s:.3g}' for s in spacing)} mm, which cannot be: correct the voxel "
+            "size or the unit of length in its header."
+        )
+    if not (np.abs(geometry.origin) <= _FARTHEST_MM).all():
+        raise ImageError(
+            f"{path} has its first voxel at ({', '.join(f'{o:.3g}' for o in geometry.origin)}) mm, "
+            "which cannot be: correct the origin in its header."
+        )
+
+
+def _stored(image: sitk.Image) -> np.ndarray:
+    array: np.ndarray = sitk.GetArrayFromImage(image)
+    return array
+
+
+def _scan(array: np.ndarray, image: sitk.Image, geometry: Geometry, path: Path) -> Scan:
     x, y, z = image.GetSpacing()
     return Scan(array, (z, y, x), geometry, path)
 
 
-def _damage_of_nifti(path: Path) -> int:
-    """Number of NaN and infinite voxels; SimpleITK reads them, and what a cut file lacks, as 0.
-
-    Raises:
-        ImageError: the file is cut short.
-    """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return 0
-    try:
-        image: Any = nibabel.load(path)
-        stored = image.dataobj.get_unscaled()
-    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError):
-        return 0  # SimpleITK could read it, which decides
-    except (EOFError, OSError, zlib.error) as cause:
+def _refuse_nan(path: Path, bad: int) -> None:
+    if bad:
         raise ImageError(
-            f"{path} is cut short or damaged: copy it again, or export the scan again."
-        ) from cause
-    return int(stored.size - np.count_nonzero(np.isfinite(stored)))
+            f"{path} holds {bad} voxels that are NaN or infinite: replace them, "
+            "or export the scan again."
+        )
 
 
 def read_scan(path: Path) -> Scan:
     """Read one 3D image (a file, or a folder with one DICOM series) as float32.
 
     Raises:
-        ImageError: unreadable, not 3D, holding NaN or infinity, or constant.
+        ImageError: unreadable, damaged, not 3D, on a grid that cannot be, holding NaN or infinity,
+            or constant.
     """
-    scan = _scan(path, sitk.sitkFloat32)
-    bad = int(np.count_nonzero(~np.isfinite(scan.array))) or _damage_of_nifti(path)
-    if bad:
-        raise ImageError(
-            f"{path} holds {bad} voxels that are NaN or infinite: replace them, "
-            "or export the scan again."
-        )
-    if scan.array.size == 0 or scan.array.min() == scan.array.max():
+    image, geometry, bad = _canonical(path)
+    array = _stored(sitk.Cast(image, sitk.sitkFloat32))
+    _refuse_nan(path, int(np.count_nonzero(~np.isfinite(array))) or bad)
+    if array.min() == array.max():
         raise ImageError(
             f"{path} has the same value in every voxel, so there is nothing to see in it: "
             "export the scan again."
         )
-    return scan
+    return _scan(array, image, geometry, path)
 
 
 def read_labels(path: Path) -> Scan:
     """Read one 3D label map as int32.
 
     Raises:
-        ImageError: unreadable, cut short or not 3D.
+        ImageError: unreadable, damaged, not 3D, on a grid that cannot be, or holding other values
+            than whole numbers from 0.
     """
-    scan = _scan(path, sitk.sitkInt32)
-    _damage_of_nifti(path)
-    return scan
+    image, geometry, bad = _canonical(path)
+    array = _stored(image)
+    if array.dtype.kind == "f":
+        _refuse_nan(path, int(np.count_nonzero(~np.isfinite(array))) or bad)
+        whole = np.rint(array)
+        if np.abs(whole - array).max() > _ROUNDING:
+            raise _no_labels(path, array.flat[np.abs(whole - array).argmax()])
+        array = whole
+    for extreme in (array.min(), array.max()):
+        if not 0 <= extreme <= _HIGHEST_LABEL:
+            raise _no_labels(path, extreme)
+    return _scan(array.astype(np.int32), image, geometry, path)
+
+
+def _no_labels(path: Path, value: np.generic) -> ImageError:
+    return ImageError(
+        f"{path} is no label map, for it holds the value {value:g}: give one with whole numbers "
+        "from 0 on."
+    )
+
+
+def is_constant(path: Path) -> bool:
+    """Whether an image has the same value in every voxel.
+
+    Raises:
+        ImageError: unreadable, damaged, not 3D, or on a grid that cannot be.
+    """
+    array = _stored(_canonical(path)[0])
+    return bool(array.min() == array.max())
+
+
+def read_geometry(path: Path) -> Geometry:
+    """The grid of an image, whatever its voxels hold.
+
+    Raises:
+        ImageError: unreadable, damaged, not 3D, or on a grid that cannot be.
+    """
+    return _canonical(path)[1]
 
 
 def same_grid(a: Geometry, b: Geometry, tolerance_mm: float = 0.1) -> bool:
@@ -215,3 +272,14 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
             raise ImageError(
                 f"{path} cannot be written: check the folder's rights and free space."
             ) from cause
+        _check_written(path, temporary)
+
+
+def _check_written(path: Path, temporary: Path) -> None:
+    """On a full disk SimpleITK writes a part of a NIfTI file and says nothing."""
+    try:
+        check_file(temporary, to_read=False)
+    except ImageError as cause:
+        raise ImageError(
+            f"{path} could not be written in full: check the folder's free space."
+        ) from cause
