@@ -19,11 +19,11 @@ from disanat.inference.model import DESCRIPTION, finished
 from disanat.inference.predictor import Prediction, Predictor, input_cases
 from disanat.inference.records import (
     CaseRow,
+    Table,
     done_before,
     forget,
     keep,
     made_from,
-    write_table,
 )
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
@@ -42,17 +42,14 @@ class _Work:
     target: Path
     extras: tuple[str, ...]
     brain_masks: Path | None
-    model: str
-    """Digest of the model's description, which says when it was finished."""
+    settings: str
+    """Stands for the model and all settings."""
 
     def made_from(self, case: Case, mask: Path | None) -> str:
         """Stands for all that the prediction of a case depends on."""
         return made_from(
             {
-                "model": self.model,
-                "brain_mask_tool": self.predictor.model.plans.brain_mask_tool,
-                "threshold": self.predictor.threshold,
-                "extras": sorted(self.extras),
+                "settings": self.settings,
                 "channels": {number: image_digest(path) for number, path in case.channels.items()},
                 "brain_mask": None if mask is None else image_digest(mask),
             }
@@ -101,18 +98,27 @@ def predict_folder(
         )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
-    described = file_digest(predictor.model.folder / DESCRIPTION)
-    work = _Work(predictor, target, extras, brain_masks, described)
+    settings = made_from(
+        {
+            "model": file_digest(predictor.model.folder / DESCRIPTION),
+            "brain_mask_tool": predictor.model.plans.brain_mask_tool,
+            "threshold": predictor.threshold,
+            "extras": sorted(extras),
+        }
+    )
+    work = _Work(predictor, target, extras, brain_masks, settings)
     names = [case.name for case in cases]
     number, parts = part
     with _held(target, number, parts):
         _describe(predictor, target, channels, brain_masks)
+        table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
         for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
             row, before = _predict_one(work, case, overwrite)
             kept += before
             rows.append(row)
-            write_table(target, names)
+            table.add(row)
+        table.write()
     if kept:
         log.info(
             "%d of %d cases were predicted before from the same files, with the same model and "
@@ -179,10 +185,10 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
         log.warning("case %s failed: %s", case.name, mistake)
         _remove_outputs(case.name, target)
         row = CaseRow(case.name, "failed", message=str(mistake))
-        keep(target, row)
+        keep(target, row, work.settings)
         return row, False
     row = _row(case, prediction, time.monotonic() - began)
-    keep(target, row, source, files)
+    keep(target, row, work.settings, source, files)
     return row, False
 
 

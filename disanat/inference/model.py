@@ -136,7 +136,7 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
             raise ValueError(f"schema version {data['schema_version']}")
         plans = from_dict(data["plans"], Plans)
         configuration = from_dict(data["configuration"], Configuration)
-        calibration = Calibration(**data["calibration"])
+        calibration = from_dict(data["calibration"], Calibration)
         kind = get_method(data["method"])
         members = dict(data.get("members", {}))
     except (BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as cause:

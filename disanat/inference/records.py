@@ -17,7 +17,7 @@ from disanat.home import BOOKS, atomic_path, read_json, write_json
 from disanat.io.content import file_digest
 from disanat.locks import hold
 
-__all__ = ["TABLE", "CaseRow", "done_before", "forget", "keep", "made_from", "write_table"]
+__all__ = ["TABLE", "CaseRow", "Table", "done_before", "forget", "keep", "made_from"]
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +53,26 @@ def made_from(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def keep(target: Path, row: CaseRow, source: str = "", files: Sequence[Path] = ()) -> None:
+def keep(
+    target: Path, row: CaseRow, settings: str, source: str = "", files: Sequence[Path] = ()
+) -> None:
     """Record what became of a case.
 
     Args:
         target: folder of the predictions.
         row: of the table.
-        source: what it was made from; empty for a case that failed.
+        settings: stands for model and settings.
+        source: what the case was made from; empty for one that failed.
         files: written for it.
     """
     digests = {path.name: file_digest(path) for path in files}
-    record = {"schema_version": 1, "made_from": source, "files": digests, "row": asdict(row)}
+    record = {
+        "schema_version": 1,
+        "settings": settings,
+        "made_from": source,
+        "files": digests,
+        "row": asdict(row),
+    }
     write_json(record, _path(target, row.case))
 
 
@@ -84,22 +93,51 @@ def forget(target: Path, case: str) -> None:
     _path(target, case).unlink(missing_ok=True)
 
 
-def write_table(target: Path, cases: Sequence[str]) -> None:
-    """Write `predictions.csv`: the rows of all these cases that there are, in their order.
+class Table:
+    """`predictions.csv` of a folder, written anew with each case.
 
-    Several processes that predict parts of the cases may do so at the same time.
+    Args:
+        target: folder of the predictions.
+        cases: names of all cases, in the order of the table.
+        settings: stands for model and settings; rows that others made are left out.
+        alone: no other process predicts other parts into the folder. Else the table is written
+            once a minute and at the end, with the rows of all of them.
     """
-    until = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            with hold(target, "writing the table", part="table"):
-                rows = [record["row"] for case in cases if (record := _read(target, case))]
-                _write_csv(rows, target / TABLE)
-                return
-        except BusyError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
+
+    def __init__(self, target: Path, cases: Sequence[str], settings: str, alone: bool) -> None:
+        self._target, self._cases, self._settings = target, tuple(cases), settings
+        self._alone = alone
+        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._read_again()
+        self._written = time.monotonic()
+
+    def add(self, row: CaseRow) -> None:
+        self._rows[row.case] = asdict(row)
+        if self._alone or time.monotonic() - self._written > _PATIENCE_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write all rows that there are."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                with hold(self._target, "writing the table", part="table"):
+                    if not self._alone:
+                        self._read_again()
+                    rows = [self._rows[case] for case in self._cases if case in self._rows]
+                    _write_csv(rows, self._target / TABLE)
+                    self._written = time.monotonic()
+                    return
+            except BusyError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    def _read_again(self) -> None:
+        for case in self._cases:
+            record = _read(self._target, case)
+            if record.get("settings") == self._settings:
+                self._rows[case] = record["row"]
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

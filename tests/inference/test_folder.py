@@ -94,6 +94,7 @@ def test_only_what_would_change_is_predicted_again(
     (out / "c_anomaly.nii.gz").unlink()
     (out / "a.nii.gz").write_bytes(b"spoilt")
     assert again() == {"a", "c"}
+    assert [row["case"] for row in rows(out)] == CASES
     other = Predictor(predictor.model, threshold=2.5)
     assert again(other) == set(CASES) and again(other) == set()
     own = replace(predictor.model, plans=replace(predictor.model.plans, brain_mask_tool="hd-bet"))
@@ -141,6 +142,25 @@ def test_parts_fill_one_table_and_end_like_the_whole(
     assert [row["case"] for row in rows(out)] == ["b"]
     assert [r.case for r in predict_folder(predictor, scans, out, part=(0, 2))] == ["a", "c"]
     assert images(out) == images(whole) and rows(out) == rows(whole)
+
+
+def test_the_table_never_mixes_two_settings(
+    predictor: Predictor, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    predict_folder(predictor, scans, out)
+    other = Predictor(predictor.model, threshold=2.5)
+    predict = other.predict_case
+
+    def interrupted(case: Any, mask: Any) -> Any:
+        if case.name == "b":
+            raise KeyboardInterrupt
+        return predict(case, mask)
+
+    monkeypatch.setattr(other, "predict_case", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(other, scans, out)
+    assert [(row["case"], row["threshold"]) for row in rows(out)] == [("a", "2.5")]
 
 
 def test_two_predictions_into_one_folder(predictor: Predictor, scans: Path, tmp_path: Path) -> None:
