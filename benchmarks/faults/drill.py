@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,17 +16,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from material import CLASSES, brain, write_image
 
-from dataset_conversion import simulated
-from disanat.home import BOOKS, Home
+from disanat.home import BOOKS, write_json
 from disanat.networks.weights import load_state
 from disanat.plans import NetworkPlan, Plans, load_json, save_json
 
-__all__ = ["DATASET", "STAGES", "Run", "Stage", "contents", "differences", "launch", "make_start"]
+__all__ = [
+    "DATASET",
+    "STAGES",
+    "Run",
+    "Stage",
+    "contents",
+    "differences",
+    "finish",
+    "launch",
+    "make_scans",
+    "make_start",
+    "result_files",
+    "said",
+    "shrink",
+]
 
-DATASET = "Dataset005_Simulated"
-EPOCHS, ITERATIONS, CASES, SPACING_MM = 4, 6, 5, 5.0
+DATASET = "Dataset005_Small"
+EPOCHS, ITERATIONS, HEALTHY, SCANS = 4, 6, 8, 6
 _CLOCKS = ("finished", "minutes", "seconds", "data_wait", "members")
 _TIMES = re.compile(r"\| [\d.]+ s, waited for data \d+%")
 _RESULTS = ("preprocessed", "results", "predictions")
@@ -89,9 +103,24 @@ def finish(process: subprocess.Popen[str], limit_s: float = 900) -> Run:
 
 
 def make_start(home: Path) -> None:
-    """A home with simulated healthy scans, and scans to predict beside it."""
-    raw = simulated.convert(Home(home), 5, CASES, SPACING_MM)
-    shutil.copytree(raw / "imagesTs", home / "scans")
+    """A home with small healthy scans and their label maps, and scans to predict beside it."""
+    raw = home / "raw" / DATASET
+    for seed in range(HEALTHY):
+        image, labels = brain(seed)
+        write_image(image, raw / f"imagesTr/h{seed}_0000.nii.gz")
+        tissues = np.where(labels > 0, labels + 10, 0).astype(np.uint8)
+        write_image(tissues, raw / f"priorsTr/h{seed}.nii.gz")
+    declared = {"channel_names": {"0": "T1"}, "prior": {"classes": CLASSES}, "simulated": True}
+    write_json(declared, raw / "dataset.json")
+    make_scans(home / "scans", SCANS)
+
+
+def make_scans(folder: Path, number: int) -> None:
+    """Scans with a bright lesion each."""
+    for seed in range(number):
+        image, labels = brain(100 + seed)
+        image[12:17, 14:19, 10:15] = np.where(labels[12:17, 14:19, 10:15] > 0, 150, 0)
+        write_image(image, folder / f"p{seed:03d}_0000.nii.gz")
 
 
 def shrink(home: Path) -> None:
@@ -100,7 +129,9 @@ def shrink(home: Path) -> None:
     plans = load_json(source, Plans)
 
     def small(network: NetworkPlan) -> NetworkPlan:
-        return NetworkPlan((8, 12, 16), network.strides[:3], network.kernel_sizes[:3], 1)
+        stages = min(3, len(network.features))
+        features = (8, 12, 16)[:stages]
+        return NetworkPlan(features, network.strides[:stages], network.kernel_sizes[:stages], 1)
 
     tiny = {
         name: replace(

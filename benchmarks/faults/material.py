@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from disanat.evaluation.evaluate import evaluate_folder, write_evaluation
+from disanat.inference.archive import write_archive
 from disanat.inference.folder import predict_folder
 from disanat.inference.model import Model, save_model
 from disanat.inference.predictor import Predictor
@@ -27,11 +28,11 @@ from disanat.plans import (
 )
 from disanat.scoring.calibration import Calibration
 
-__all__ = ["brain", "make_material", "write_dicom", "write_image"]
+__all__ = ["CLASSES", "brain", "make_material", "write_dicom", "write_image"]
 
 _SHAPE = (30, 36, 30)
 _SPACING = (5.0, 5.0, 5.0)
-_CLASSES = {"csf": [11], "grey": [12], "white": [13]}
+CLASSES = {"csf": [11], "grey": [12], "white": [13]}
 
 
 def brain(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +90,7 @@ def _plans() -> Plans:
     one = _configuration()
     return Plans(
         "Dataset005_Fuzz", ("T1",), ("csf", "grey", "white"), "labels",
-        {name: tuple(numbers) for name, numbers in _CLASSES.items()}, True, "cpu", 8.0,
+        {name: tuple(numbers) for name, numbers in CLASSES.items()}, True, "cpu", 8.0,
         "float32", {"2d": one}, "2d", (replace(one, name="2d_rung1", batch_size=2),),
         (Decision("spacing", "5 mm", "as the scans have it"),),
     )  # fmt: skip
@@ -118,7 +119,7 @@ def _model(method: str, folder: Path) -> None:
     made = get_method(method)(plans, _configuration())
     weights = dict(made.networks().state_dict())
     model = Model(made, plans, _configuration(), calibration, folder)
-    save_model(model, weights, {"train_cases": ["h0", "h1"]})
+    save_model(model, weights, {"fold": "0", "train_cases": ["h0", "h1"]})
 
 
 def make_material(root: Path) -> None:
@@ -128,7 +129,7 @@ def make_material(root: Path) -> None:
         write_image(image, root / f"dataset/imagesTr/h{seed}_0000.nii.gz")
         tissues = np.where(labels > 0, labels + 10, 0).astype(np.uint8)
         write_image(tissues, root / f"dataset/priorsTr/h{seed}.nii.gz")
-    declared = {"channel_names": {"0": "T1"}, "prior": {"classes": _CLASSES}, "simulated": True}
+    declared = {"channel_names": {"0": "T1"}, "prior": {"classes": CLASSES}, "simulated": True}
     (root / "dataset/dataset.json").write_text(json.dumps(declared))
     image, labels = brain(9)
     for kind in (np.int16, np.float32):
@@ -140,6 +141,7 @@ def make_material(root: Path) -> None:
     save_json(_fingerprint(), root / "dataset_fingerprint.json")
     _model("threshold", root / "threshold")
     _model("dal", root / "dal")
+    write_archive(root / "dal", root / "model.zip", "somebody")
     save_case(root / "store", StoredCase("h0", image[None], labels, (0,)))
     _predictions(root, image, labels)
 

@@ -21,6 +21,7 @@ from dataset_conversion import cli as convert
 from disanat.cli import evaluate, predict
 from disanat.errors import DatasetError, DisanatError
 from disanat.evaluation.evaluate import evaluate_folder, read_evaluation
+from disanat.inference.archive import read_archive
 from disanat.inference.folder import predict_folder
 from disanat.inference.model import load_model
 from disanat.inference.predictor import Predictor
@@ -115,6 +116,11 @@ def _model(name: str) -> Callable[[Path, Path], Any]:
     return use
 
 
+def _archive(folder: Path, path: Path) -> Any:
+    read_archive(path, folder / "imported/fold_0")
+    return _model("imported/fold_0")(folder, path)
+
+
 def _store(folder: Path, _path: Path) -> Any:
     case = open_case(folder / "store", "h0")
     return np.asarray(case.image[:]), np.asarray(case.labels[:]), case.channels
@@ -155,7 +161,8 @@ KINDS = (
          lambda _, path: load_json(path, Fingerprint), is_json),
     Kind("model.json", ("threshold",), "threshold/model.json", _JSON, _model("threshold"), is_json),
     Kind("checkpoint", ("dal",), "dal/*.pt", _IMAGE[:1], _model("dal"), _DAMAGED),
-    Kind("stored case", ("store",), "store/*", _IMAGE[:1], _store),
+    Kind("stored case", ("store",), "store/*", _IMAGE[:1], _store, _DAMAGED),
+    Kind("model archive", ("model.zip",), "model.zip", _IMAGE[:1], _archive, _DAMAGED),
     Kind("predictions.csv", ("predictions", "truth"), "predictions/predictions.csv",
          (spoil.spoil_csv,), _evaluate),
     Kind("evaluation.json", ("evaluation",), "evaluation/evaluation.json", _JSON,

@@ -48,6 +48,8 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
     facts = described.get("facts", {})
     lists = {key: value for key, value in facts.items() if key.endswith(_CASES)}
     described["facts"] = facts | {key: len(names) for key, names in lists.items()}
+    for private in ("began", "planned"):  # folders of this machine, and nothing others could use
+        described["facts"].pop(private, None)
     _refuse_names(described, {name for names in lists.values() for name in names}, source)
     weights = dict(method.networks().state_dict())
     (target / DESCRIPTION).unlink(missing_ok=True)

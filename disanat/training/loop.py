@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 from tqdm import tqdm
 
 from disanat.errors import ModelError
@@ -23,7 +21,6 @@ from disanat.plans import Configuration, Plans
 from disanat.training.checkpoints import (
     check_plan,
     load_checkpoint,
-    planned_with,
     restore_rng,
     rng_state,
     save_checkpoint,
@@ -35,111 +32,13 @@ from disanat.training.progress import EpochRecord, draw_progress, told, write_lo
 from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
 from disanat.training.stream import BatchStream, Source
+from disanat.training.trainer import Trainer
 
 __all__ = ["train_networks", "trained_epochs"]
 
 log = logging.getLogger(__name__)
 
-_EMA_DECAY = 0.99
-_CLIP_NORM = 5.0
 _VALIDATION_BATCHES = 6
-_MOST_SKIPPED = 20
-
-
-def _running_average(average: Any, current: Any, count: Tensor | int) -> None:
-    """Exponential average whose memory grows with the steps taken, up to `_EMA_DECAY`."""
-    decay = min(_EMA_DECAY, (1 + int(count)) / (10 + int(count)))
-    torch._foreach_lerp_(average, current, 1 - decay)
-
-
-class _Trainer:
-    """State of one training: networks, their running average, optimiser, records."""
-
-    def __init__(
-        self, method: Method, configuration: Configuration, settings: TrainingSettings
-    ) -> None:
-        self.method = method
-        self.configuration = configuration
-        self.planned = planned_with(method.plans, configuration)
-        self.began = settings.began(configuration)
-        self.device = torch.device(settings.device)
-        self.networks = method.networks().to(self.device)
-        self.average = AveragedModel(self.networks, multi_avg_fn=_running_average, use_buffers=True)
-        self.epochs = settings.epochs or configuration.epochs
-        self.steps = configuration.iterations_per_epoch
-        self.rate = configuration.learning_rate
-        self.optimiser = torch.optim.AdamW(self.networks.parameters(), self.rate, weight_decay=1e-4)
-        warm = min(50, self.epochs * self.steps // 10 + 1)
-        total = self.epochs * self.steps
-
-        def factor(step: int) -> float:
-            return min(1.0, (step + 1) / warm) * float((1 - min(step, total - 1) / total) ** 0.9)
-
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, factor)
-        self.records: list[EpochRecord] = []
-        self.skipped = 0
-
-    def step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
-        losses = self.method.losses(batch)
-        total = torch.stack(list(losses.values())).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        if not bool(torch.isfinite(total)):
-            return self._skip()
-        total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.networks.parameters(), _CLIP_NORM)
-        if not bool(torch.isfinite(norm)):
-            return self._skip()
-        self.optimiser.step()
-        self.schedule.step()
-        self.average.update_parameters(self.networks)
-        return {name: float(value.detach()) for name, value in losses.items()}
-
-    def _skip(self) -> dict[str, float]:
-        self.skipped += 1
-        self.optimiser.zero_grad(set_to_none=True)
-        if self.skipped > _MOST_SKIPPED:
-            raise ModelError(
-                f"Training met {self.skipped} steps without a finite loss: look for odd cases with "
-                "disanat_plan_and_preprocess --verify, or plan again."
-            )
-        return {}
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Put the averaged weights into the networks, and the trained ones back afterwards."""
-        trained = {k: v.clone() for k, v in self.networks.state_dict().items()}
-        self.networks.load_state_dict(self.average.module.state_dict())
-        self.networks.eval()
-        try:
-            yield
-        finally:
-            self.networks.load_state_dict(trained)
-            self.networks.train()
-
-    @property
-    def errors(self) -> list[float]:
-        """On held-out cases, of each epoch so far."""
-        return [record.validation.get("error", float("nan")) for record in self.records]
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "networks": self.networks.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch},
-            "records": [record.to_dict() for record in self.records],
-            "rng": rng_state(),
-            "planned": self.planned,
-            "began": self.began,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.networks.load_state_dict(state["networks"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.last_epoch = state["schedule"]["last_epoch"]
-        self.records = [EpochRecord.from_dict(record) for record in state["records"]]
-        restore_rng(state["rng"])
 
 
 def train_networks(
@@ -150,6 +49,7 @@ def train_networks(
     split: Split,
     folder: Path,
     settings: TrainingSettings,
+    began: Mapping[str, object] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Train a method's networks and return their averaged weights.
 
@@ -162,13 +62,15 @@ def train_networks(
         folder: where log, curves and checkpoints go.
         settings: the user's settings; with `resume` the training goes on after its last epoch, and
             ends just as if it had not been interrupted.
+        began: what has to be the same for it to be gone on with by itself; by default what the
+            settings say.
 
     Raises:
         PlanError: memory ran out in the first step; the message names the next smaller plan.
         ModelError: losses stopped being finite, or a checkpoint is damaged or of another plan.
     """
     torch.manual_seed(settings.seed)
-    trainer = _Trainer(method, configuration, settings)
+    trainer = Trainer(method, configuration, settings, began)
     first = _go_on(trainer, folder, settings) if settings.resume else 0
     if first < trainer.epochs:
         source = Source(
@@ -193,7 +95,7 @@ def trained_epochs(folder: Path) -> list[EpochRecord]:
     return [EpochRecord.from_dict(record) for record in state["records"]] if state else []
 
 
-def _go_on(trainer: _Trainer, folder: Path, settings: TrainingSettings) -> int:
+def _go_on(trainer: Trainer, folder: Path, settings: TrainingSettings) -> int:
     """Take up the training in a folder; returns how many of its epochs are done."""
     state = load_checkpoint(folder, trainer.device)
     if state is None:
@@ -207,7 +109,7 @@ def _go_on(trainer: _Trainer, folder: Path, settings: TrainingSettings) -> int:
 
 
 def _train(
-    trainer: _Trainer,
+    trainer: Trainer,
     stream: BatchStream,
     held_out: list[dict[str, Tensor]],
     first: int,
@@ -248,7 +150,7 @@ def _validation_batches(
     return [to_tensors(aside.batch(number), device) for number in range(_VALIDATION_BATCHES)]
 
 
-def _try_one_step(trainer: _Trainer, batch: dict[str, np.ndarray], smaller: str) -> None:
+def _try_one_step(trainer: Trainer, batch: dict[str, np.ndarray], smaller: str) -> None:
     """A whole step on a real batch, but for the update: if memory runs out, then before epoch 1.
 
     What is drawn at random afterwards is what would be drawn without it.
@@ -262,7 +164,7 @@ def _try_one_step(trainer: _Trainer, batch: dict[str, np.ndarray], smaller: str)
 
 
 def _epoch(
-    trainer: _Trainer,
+    trainer: Trainer,
     source: Any,
     validation: list[dict[str, torch.Tensor]],
     epoch: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,13 @@ from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
 from disanat.training.budget import within_minutes
 from disanat.training.calibrate import calibrate
-from disanat.training.checkpoints import check_began, load_checkpoint, remove_checkpoints
+from disanat.training.checkpoints import (
+    check_began,
+    load_checkpoint,
+    planned_with,
+    remove_checkpoints,
+)
+from disanat.training.finished import BEGAN, PLANNED, cases_digest, is_finished_alike
 from disanat.training.loop import train_networks, trained_epochs
 from disanat.training.progress import EpochRecord
 from disanat.training.settings import TrainingSettings
@@ -118,7 +124,12 @@ def _fit_and_calibrate(
 ) -> None:
     """Train the networks, calibrate what they give, and save the model."""
     split = split_stored(cases, fold)
-    settings = _going_on_if_interrupted(settings, chosen, folder)
+    began = {**settings.began(chosen), "cases": cases_digest(cases, split)}
+    planned, changed = planned_with(plans, chosen), settings.restart or settings.resume
+    if not changed and is_finished_alike(folder, began, planned):
+        log.info("%s is finished with just these settings: kept (--restart: anew).", folder)
+        return
+    settings = _going_on_if_interrupted(settings, began, folder)
     if not settings.resume:
         remove_checkpoints(folder)
         for stale in ("training_log.txt", DESCRIPTION):
@@ -136,11 +147,13 @@ def _fit_and_calibrate(
     weights: dict[str, torch.Tensor] = {}
     epochs: list[EpochRecord] = []
     if kind.trainable:
-        weights = train_networks(built, plans, chosen, cases, split, folder, settings)
+        weights = train_networks(
+            built, plans, chosen, cases, split, folder, settings, began
+        )
         epochs = trained_epochs(folder)
-    began = time.monotonic()
+    start = time.monotonic()
     calibration = calibrate(built, chosen, cases, split, settings.seed)
-    seconds = sum(epoch.seconds for epoch in epochs) + time.monotonic() - began
+    seconds = sum(epoch.seconds for epoch in epochs) + time.monotonic() - start
     facts: dict[str, object] = {
         "fold": fold,
         "seed": settings.seed,
@@ -153,6 +166,8 @@ def _fit_and_calibrate(
         "threshold_cases": list(split.threshold),
         "device": _described(settings.device),
         "torch": torch.__version__,
+        BEGAN: began,
+        PLANNED: planned,
     }
     if started_from:
         facts["started_from"] = started_from
@@ -161,7 +176,7 @@ def _fit_and_calibrate(
 
 
 def _going_on_if_interrupted(
-    settings: TrainingSettings, configuration: Configuration, folder: Path
+    settings: TrainingSettings, began: Mapping[str, object], folder: Path
 ) -> TrainingSettings:
     """The settings, with `resume` where a training was interrupted that began with the same.
 
@@ -173,7 +188,7 @@ def _going_on_if_interrupted(
     state = load_checkpoint(folder, torch.device("cpu"))
     if state is None:
         return settings
-    check_began(state, settings.began(configuration), folder)
+    check_began(state, began, folder)
     log.info("A training in %s was interrupted: going on with it (--restart: anew).", folder)
     return replace(settings, resume=True)
 

@@ -37,6 +37,7 @@ def test_numbers_take_the_place_of_names(fold: Path, tmp_path: Path) -> None:
     for group in ("train", "validation", "reference", "threshold"):
         names = before["facts"].pop(f"{group}_cases")
         assert after["facts"].pop(f"{group}_cases") == len(names)
+    assert before["facts"].pop("began") and before["facts"].pop("planned")
     assert after == before
     kept, given = weights(fold), weights(target)
     assert all(torch.equal(kept[name], given[name]) for name in kept)

@@ -60,13 +60,18 @@ def test_the_same_command_goes_on_with_what_was_interrupted(
     folder = home / "results" / "Dataset005_Mini" / "ae__2d" / "fold_0"
     assert miniature.run("train", *flags) == 0
     whole = load_model(folder)
+    capsys.readouterr()
+    assert miniature.run("train", *flags) == 0
+    assert "fold_0 is finished with just these settings: kept (--restart: anew)" in (
+        capsys.readouterr().err
+    )
 
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr("disanat.training.train.calibrate", stop)
-        assert miniature.run("train", *flags) == 130
+        assert miniature.run("train", *flags, "--restart") == 130
     assert not (folder / "model.json").exists()
     assert miniature.run("train", *flags, "--seed", 4) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
@@ -79,8 +84,12 @@ def test_the_same_command_goes_on_with_what_was_interrupted(
     state = whole.method.networks().state_dict()
     for name, value in again.method.networks().state_dict().items():
         assert torch.equal(value, state[name])
-    (folder / "model.json").unlink()
-    assert miniature.run("train", *flags, "--restart", "--seed", 4) == 0
+    assert miniature.run("train", *flags, "--seed", 4) == 0  # finished, but with another seed
+    assert "epoch 1/" in capsys.readouterr().err
+    cases = home / "preprocessed" / "Dataset005_Mini" / "2d"
+    facts = json.loads((cases / "h0.json").read_text())
+    (cases / "h0.json").write_text(json.dumps(facts | {"made_from": "another file"}))
+    assert miniature.run("train", *flags, "--seed", 4) == 0
     assert "epoch 1/" in capsys.readouterr().err
 
 
