@@ -56,7 +56,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("plan and preprocess", ("disanat_plan_and_preprocess", "-d", "5", "-np", "2")),
+    Stage("plan and preprocess", ("disanat_plan_and_preprocess", "-d", "5", "-np", "0")),
     Stage("train", ("disanat_train", "-d", "5", "-np", "0", "--device", "cpu")),
     Stage(
         "predict",

@@ -38,6 +38,7 @@ from records import save_record  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 PLAN, TRAIN, PREDICT = (stage.words for stage in STAGES)
+PLAN_WITH_WORKERS = (*PLAN[:-1], "2")
 MODEL = Path("results") / DATASET / "dal__2d" / "fold_0"
 
 
@@ -234,7 +235,7 @@ def drills(places: Places, rng: random.Random) -> list[tuple[Fault, Callable[[Fa
         (Fault("two parts at once, one killed and given again", "one whole table"),
          lambda f: parts_with_a_kill(f, places, rng)),
         (Fault("a preprocessing worker killed", "its case is done again"),
-         lambda f: dead_worker(f, places, "plan and preprocess", PLAN, rng)),
+         lambda f: dead_worker(f, places, "plan and preprocess", PLAN_WITH_WORKERS, rng)),
         (Fault("a rendering worker of a training killed", "its batch is rendered again"),
          lambda f: dead_worker(f, places, "train", rendered, rng)),
         (Fault("the last checkpoint cut or a bit of it flipped", "the one before is taken"),

@@ -31,6 +31,8 @@ __all__ = [
 USER_ERROR = 2
 INTERRUPTED = 130
 _PACKAGES = ("disanat", "planning", "dataset_conversion")
+_RENDERER_GB = 1.5
+"""Memory that a process which renders training batches takes; measured: 0.8."""
 _FULL_OR_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _GONE_OR_IN_THE_WAY = (
     errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
@@ -94,7 +96,7 @@ def add_processes_argument(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="processes that render training batches; 0 renders in the main process (default: 0 on "
         "one or two cores, where a renderer only takes the network's time; else half the cores, at "
-        "most 4)",
+        "most 4, and fewer where memory is short)",
     )
 
 
@@ -105,8 +107,11 @@ def prepare_processes(wanted: int | None) -> int:
         PlanError: fewer than none are wanted.
     """
     cores = os.cpu_count() or 1
-    default = 0 if cores <= 2 else min(4, cores // 2)
-    workers = default if wanted is None else wanted
+    workers = wanted
+    if workers is None:
+        from disanat.preprocessing.parallel import workers_that_fit  # --help must be quick
+
+        workers = 0 if cores <= 2 else workers_that_fit(min(4, cores // 2), _RENDERER_GB)
     if workers < 0:
         raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
     if workers > 0:
