@@ -22,6 +22,7 @@ from disanat.experiments.results import SetResult, TrainedMethod, trained_method
 from disanat.experiments.sets import LabelledSet
 from disanat.home import Home, read_json, write_json
 from disanat.inference.model import DESCRIPTION, finished, load_model, model_folder
+from disanat.locks import hold
 from disanat.plans import Configuration, Plans, to_dict
 from disanat.training.plateau import FEWEST_EPOCHS
 from disanat.training.settings import TrainingSettings
@@ -112,7 +113,13 @@ def compare(comparison: Comparison) -> Outcome:
 
     Raises:
         DatasetError: the folder holds a comparison with other settings.
+        BusyError: another process compares there.
     """
+    with hold(comparison.folder, "comparing"):
+        return _compare(comparison)
+
+
+def _compare(comparison: Comparison) -> Outcome:
     _check_settings(comparison)
     cases = {one.name: len(one.cases()) for one in comparison.sets}
     methods: list[TrainedMethod] = []

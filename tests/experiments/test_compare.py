@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disanat.errors import DatasetError, ModelError
+from disanat.errors import BusyError, DatasetError, ModelError
 from disanat.experiments import compare as module
 from disanat.experiments.compare import Budget, Comparison, compare
 from disanat.experiments.sets import raw_sets
 from disanat.home import Home
 from disanat.inference.find import find_model
+from disanat.locks import hold
 from disanat.plans import Plans, load_json
 
 NAME = "Dataset005_Mini"
@@ -173,19 +174,17 @@ def test_budgets_reach_the_training(home: Home, monkeypatch: pytest.MonkeyPatch)
 
     def noted(*_: Any, **named: Any) -> Path:
         settings = _[5]
-        given.append((settings.epochs, settings.minutes, settings.until_plateau, settings.resume))
+        given.append((settings.epochs, settings.minutes, settings.until_plateau))
         raise ModelError("enough.")
 
     monkeypatch.setattr(module, "train", noted)
     for number, budget in enumerate((Budget(), Budget(epochs=7), Budget(minutes=2.5))):
         order = comparison(home, "ae", budget=budget, name=f"n{number}")
         assert budget.text in compare(order).text
-    (order.folder / "models" / "ae").mkdir(parents=True)
-    (order.folder / "models" / "ae" / "checkpoint_latest.pt").touch()
-    compare(order)
-    assert given == [
-        (None, None, True, False),
-        (7, None, False, False),
-        (None, 2.5, False, False),
-        (None, 2.5, False, True),
-    ]
+    assert given == [(None, None, True), (7, None, False), (None, 2.5, False)]
+
+
+def test_two_comparisons_into_one_folder(home: Home) -> None:
+    order = comparison(home, "threshold")
+    with hold(order.folder, "comparing"), pytest.raises(BusyError, match="use by comparing"):
+        compare(order)
