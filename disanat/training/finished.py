@@ -11,7 +11,7 @@ from typing import Any
 
 from disanat.errors import ModelError
 from disanat.home import read_json
-from disanat.inference.model import DESCRIPTION, REMEDY
+from disanat.inference.model import DESCRIPTION, REMEDY, load_model
 from disanat.io.content import file_digest
 from disanat.training.splits import Split
 
@@ -31,14 +31,20 @@ def cases_digest(folder: Path, split: Split) -> str:
 def is_finished_alike(
     folder: Path, began: Mapping[str, object], planned: Mapping[str, object]
 ) -> bool:
-    """Whether a folder holds a finished model that began with the same settings, plan and cases."""
+    """Whether a folder holds a finished model that began with the same settings, plan and cases.
+
+    One that cannot be loaded is not finished.
+    """
     source = folder / DESCRIPTION
     if not source.exists():
         return False
     try:
         data: Any = read_json(source, ModelError, REMEDY)
         facts = data["facts"]
-        return bool(facts[BEGAN] == _as_json(began) and facts[PLANNED] == _as_json(planned))
+        if facts[BEGAN] != _as_json(began) or facts[PLANNED] != _as_json(planned):
+            return False
+        load_model(folder)
+        return True
     except (ModelError, KeyError, TypeError):
         return False
 

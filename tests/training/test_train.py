@@ -66,6 +66,10 @@ def test_the_same_command_goes_on_with_what_was_interrupted(
         capsys.readouterr().err
     )
 
+    (folder / "checkpoint_final.pt").write_bytes(b"spoilt")
+    assert miniature.run("train", *flags) == 0
+    assert "epoch 1/" in capsys.readouterr().err
+
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
