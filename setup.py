@@ -22,7 +22,7 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.pt", "pretrained/dal/*"]},
+    package_data={"disanat": ["pretrained/*.safetensors", "pretrained/dal/*"]},
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",
@@ -36,12 +36,14 @@ setup(
         "scikit-image",
         "scikit-learn",
         "scipy",
+        "safetensors>=0.4",
         "SimpleITK>=2.3",
         "torch>=2.11",
         "tqdm",
     ],
     extras_require={
         "dev": [
+            "bandit",
             "hypothesis",
             "import-linter",
             "mypy",

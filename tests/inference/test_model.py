@@ -97,7 +97,7 @@ def test_truncated_or_foreign_weights_are_refused(results: Home) -> None:
     data = json.loads(path.read_text())
     data["configuration"]["decoder_features"] += 1
     path.write_text(json.dumps(data))
-    with pytest.raises(ModelError, match=r"checkpoint_final.pt does not fit .*model.json"):
+    with pytest.raises(ModelError, match=r"weights in .*fold_0 do not fit .*model.json"):
         load_model(folder)
     weights = folder / "checkpoint_final.pt"
     weights.write_bytes(weights.read_bytes()[:5000])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from disanat.errors import ModelError
-from disanat.networks.weights import load_state, save_state
+from disanat.networks.weights import load_state, save_state, state_digest
 
 CPU = torch.device("cpu")
 
@@ -65,3 +68,92 @@ def test_missing_and_foreign_files(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "x.pt")
     with pytest.raises(ModelError, match="x.pt was written by another disanat"):
         load_state(tmp_path / "x.pt", CPU)
+
+
+def telling() -> dict[str, Any]:
+    shared = torch.randn(7, 3)
+    return {
+        "weights": OrderedDict(a=shared, b=shared, c=torch.tensor(2), d=torch.zeros(0)),
+        "optimiser": {0: {"step": 3, "betas": (0.9, 0.99)}, 1: [None, True, "text"]},
+        "half": torch.ones(3, dtype=torch.bfloat16),
+    }
+
+
+def test_a_checksum_is_kept_and_not_handed_out(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    save_state(telling(), path)
+    assert len(torch.load(path, weights_only=True)["checksum"]) == 64
+    state = load_state(path, CPU)
+    assert "checksum" not in state
+    save_state(state | {"epoch": 3}, path)  # what was read can be written again
+    assert load_state(path, CPU)["epoch"] == 3
+
+
+def test_a_file_without_a_checksum_is_still_read(tmp_path: Path) -> None:
+    torch.save({"version": 1, "weights": {"a": torch.ones(2)}}, tmp_path / "x.pt")
+    assert load_state(tmp_path / "x.pt", CPU)["weights"]["a"].sum() == 2
+
+
+def changed(state: dict[str, Any], way: str) -> dict[str, Any]:
+    weights = OrderedDict(state["weights"])
+    if way == "value":
+        weights["a"] = weights["a"] + 1e-6
+    elif way == "name":
+        weights["e"] = weights.pop("d")
+    elif way == "shape":
+        weights["a"] = weights["a"].reshape(3, 7)
+    elif way == "type":
+        weights["c"] = weights["c"].to(torch.int32)
+    elif way == "order":
+        weights.move_to_end("a")
+    elif way == "number":
+        return state | {"optimiser": state["optimiser"] | {0: {"step": 4, "betas": (0.9, 0.99)}}}
+    return state | {"weights": weights}
+
+
+@pytest.mark.parametrize("way", ["value", "name", "shape", "type", "order", "number"])
+def test_a_checksum_that_does_not_fit_is_refused(tmp_path: Path, way: str) -> None:
+    path, state = tmp_path / "x.pt", telling()
+    assert state_digest(changed(state, "not")) == state_digest(state)
+    save_state(state, path)
+    stored = torch.load(path, weights_only=True)
+    torch.save(changed(stored, way), path)
+    with pytest.raises(ModelError, match=r"x.pt is damaged \(its checksum does not fit\): train"):
+        load_state(path, CPU)
+
+
+def test_what_cannot_be_checked_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="a set is neither a tensor nor a number nor text"):
+        save_state({"weights": {1, 2}}, tmp_path / "x.pt")
+    torch.save({"version": 1, "weights": {1, 2}, "checksum": "0" * 64}, tmp_path / "x.pt")
+    with pytest.raises(ModelError, match="its checksum does not fit"):
+        load_state(tmp_path / "x.pt", CPU)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_flipped_byte_never_gives_other_numbers(tmp_path: Path) -> None:
+    path, state = tmp_path / "x.pt", telling()
+    save_state(state, path)
+    whole, digest = path.read_bytes(), state_digest(load_state(path, CPU)["weights"])
+    refused = 0
+    rng = random.Random(0)
+    for place in rng.sample(range(len(whole)), 400):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert state_digest(load_state(path, CPU)["weights"]) == digest
+        except ModelError:
+            refused += 1
+    assert refused > 40
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04", b"\x80\x02", b"\x80\x02}q\x00("])
+def test_foreign_bytes_are_damaged(tmp_path: Path, start: bytes) -> None:
+    path, rng = tmp_path / "x.pt", random.Random(1)
+    for length in (0, 1, 30, 1000):
+        for _ in range(20):
+            path.write_bytes(start + rng.randbytes(length))
+            with pytest.raises(ModelError, match=r"x.pt (is damaged|was written by another)"):
+                load_state(path, CPU)
