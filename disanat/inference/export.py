@@ -16,7 +16,7 @@ from disanat.inference.model import DESCRIPTION, REMEDY, SHARED_WEIGHTS, WEIGHTS
 from disanat.methods.interface import Method
 from disanat.networks.shared_weights import SharedWeights, save_shared
 
-__all__ = ["MOST_MB", "export_model"]
+__all__ = ["MOST_MB", "export_model", "texts_in"]
 
 MOST_MB = 20.0
 """What a shipped model may weigh, in units of 10^6 bytes."""
@@ -94,7 +94,7 @@ def _halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _refuse_names(described: Any, names: set[str], source: Path) -> None:
-    for text in _texts(described):
+    for text in texts_in(described):
         named = next((n for n in names if re.search(rf"\b{re.escape(n)}\b", text)), None)
         if named is not None:
             raise ModelError(
@@ -103,14 +103,14 @@ def _refuse_names(described: Any, names: set[str], source: Path) -> None:
             )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
     """All keys and strings of JSON data."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from _texts(inner)
+            yield from texts_in(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from texts_in(inner)
