@@ -20,7 +20,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy disanat planning dataset_conversion
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -c pyproject.toml -r disanat planning dataset_conversion benchmarks
+	$(BIN)/bandit -q -c pyproject.toml -r disanat planning dataset_conversion
 	$(BIN)/pip check --disable-pip-version-check
 
 venv: $(STAMP)

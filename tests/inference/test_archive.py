@@ -108,6 +108,15 @@ def test_who_made_it_stays_known(exported: Path, tmp_path: Path) -> None:
     assert write_archive(tmp_path / "new", tmp_path / "other.zip", "B").author == "B"
 
 
+def test_a_card_that_is_there_goes_along(exported: Path, tmp_path: Path) -> None:
+    read_archive(exported, tmp_path / "new")
+    (tmp_path / "new" / "README.md").unlink()
+    (tmp_path / "new" / "card.md").write_text("All about it")
+    write_archive(tmp_path / "new", tmp_path / "again.zip")
+    with zipfile.ZipFile(tmp_path / "again.zip") as archive:
+        assert archive.read("README.md") == b"All about it"
+
+
 def test_a_model_without_weights(trained_home: Path, tmp_path: Path) -> None:
     fold = trained_home / "results" / "Dataset005_Mini" / "threshold__2d" / "fold_0"
     assert write_archive(fold, tmp_path / "x.zip").author == "unknown"
