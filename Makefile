@@ -20,8 +20,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy disanat planning dataset_conversion
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -r disanat planning dataset_conversion
-	$(BIN)/pip --disable-pip-version-check check
+	$(BIN)/bandit -q -c pyproject.toml -r disanat planning dataset_conversion
+	$(BIN)/pip check --disable-pip-version-check
 
 venv: $(STAMP)
 

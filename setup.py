@@ -25,7 +25,7 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.pt", "pretrained/dal/*"]},
+    package_data={"disanat": ["pretrained/*.safetensors", "pretrained/dal/*"]},
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",
@@ -39,10 +39,10 @@ setup(
         "pebble>=5.0",
         "portalocker>=3.0",
         "psutil",
-        "safetensors",
         "scikit-image",
         "scikit-learn",
         "scipy",
+        "safetensors>=0.4",
         "SimpleITK>=2.3",
         "torch>=2.11",
         "tqdm",

@@ -37,7 +37,7 @@ from steps import ROOT
 
 log = logging.getLogger("brain_extractor")
 
-WEIGHTS = ROOT / "disanat" / "pretrained" / "brain_extractor.pt"
+WEIGHTS = ROOT / "disanat" / "pretrained" / "brain_extractor.safetensors"
 HOME = ROOT / "real_home" / "brain_extractor"
 SPACING_MM = 4.0
 FEATURES = (8, 16, 32, 64, 64)
@@ -171,7 +171,7 @@ def train(data: Path, steps: int, seed: int, start_from: Path | None = None) -> 
                 step, np.median(scores), scores.mean(), scores.min(),
             )  # fmt: skip
             reached = replace(description, trained_steps=step)
-            BrainExtractor(reached, smoothed.state_dict()).save(HOME / "latest.pt")
+            BrainExtractor(reached, smoothed.state_dict()).save(HOME / "latest.safetensors")
     BrainExtractor(description, smoothed.state_dict()).save(WEIGHTS)
     log.info("written: %s", WEIGHTS)
 

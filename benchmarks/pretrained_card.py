@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from disanat.errors import DatasetError, ModelError
 from disanat.home import atomic_path, read_json
-from disanat.inference.model import DESCRIPTION, REMEDY, SHARED, load_model
+from disanat.inference.model import (
+    DESCRIPTION,
+    REMEDY,
+    SHARED_WEIGHTS,
+    load_model,
+    read_weights,
+)
 from disanat.methods.interface import Method
-from disanat.networks.weights import load_shared
 from disanat.reporting.markdown import markdown_table
 from disanat.tissues import scheme_by_names
 from steps import ROOT
@@ -146,8 +149,8 @@ def _facts(folder: Path, data: Mapping[str, Any]) -> list[str]:
         f"{name} {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M"
         for name, network in networks.items()
     )
-    stored = next(iter(load_shared(folder / SHARED, torch.device("cpu")).values())).dtype
-    megabytes = sum((folder / name).stat().st_size for name in (DESCRIPTION, SHARED)) / 1e6
+    stored = next(iter(read_weights(folder).values())).dtype
+    megabytes = sum((folder / name).stat().st_size for name in (DESCRIPTION, SHARED_WEIGHTS)) / 1e6
     spacing = " x ".join(f"{mm:g}" for mm in made["spacing"])
     return [
         f"- Method `{data['method']}` ([how it works]({_LEADING}documentation/method.md)), "

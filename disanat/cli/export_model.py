@@ -1,16 +1,18 @@
-"""`disanat_export_model`: a trained model as one file, to be given to others."""
+"""`disanat_export_model`: a finished model as one file that can be given to others."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from disanat.cli.common import add_home_argument, run_command
-from disanat.errors import ModelError
 from disanat.home import resolve_home
 
 __all__ = ["build_parser", "main"]
+
+log = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,12 +20,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="disanat_export_model",
         description=(
-            "Write a finished model as one file: weights, description without the names of the "
-            "training cases, a card, and checksums of all. Run disanat_audit before you share it."
+            "Write a finished model of one fold as one zip archive: weights, description, a card, "
+            "and who made it. Names of cases are left out. With no model named, the one that "
+            "finished training last is taken. Ask with disanat_audit first whether the model "
+            "shows who was in its training: documentation/sharing_models.md."
         ),
-        epilog='example: disanat_export_model -d 5 -o model.zip --author "A. Author, Hospital"',
+        epilog="example: disanat_export_model -m dal -o model.zip --author 'Institute of X'",
     )
-    parser.add_argument("-m", "--model", help="a model's folder, or a method's name (default: any)")
+    parser.add_argument(
+        "-m", "--model", help="a model's folder, a method's name, or the name of an imported model"
+    )
     parser.add_argument("-d", "--dataset", help="take a model of this dataset")
     parser.add_argument("-c", "--configuration", help="take a model of this configuration")
     parser.add_argument("-f", "--fold", help="take the model of this fold (0 to 4, or all)")
@@ -31,8 +37,11 @@ def build_parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, type=Path, metavar="FILE.zip", help="the file to write"
     )
     parser.add_argument(
-        "--author", default="unknown", help="who makes it: stands in the file (default: unknown)"
+        "--author",
+        metavar="NAME",
+        help="who made the model (default: what it says itself, else 'unknown')",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     add_home_argument(parser)
     return parser
 
@@ -41,14 +50,15 @@ def _run(args: argparse.Namespace) -> int:
     from disanat.inference.archive import write_archive
     from disanat.inference.find import find_model
 
-    if args.output.suffix.lower() != ".zip":
-        raise ModelError(f"{args.output} is no name of an archive: let it end in .zip.")
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else None
     folder = find_model(home, args.model, dataset, args.configuration, args.fold)
-    write_archive(folder, args.output, args.author)
-    size = args.output.stat().st_size / 1e6
-    print(f"{folder} is now in {args.output} ({size:.1f} MB), made by {args.author}.")
+    log.info("Exporting %s.", folder)
+    manifest = write_archive(folder, args.output, args.author, args.overwrite)
+    print(
+        f"Written to {args.output} ({args.output.stat().st_size / 1e6:.1f} MB), made by "
+        f"{manifest.author}. Others take it with: disanat_import_model {args.output.name}"
+    )
     return 0
 
 

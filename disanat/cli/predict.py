@@ -42,8 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-m",
         "--model",
-        help="a model's folder, a method's name such as dal or threshold, or pretrained: the model "
-        "that ships with disanat",
+        help="a model's folder, a method's name such as dal or threshold, the name of an imported "
+        "model, or pretrained: the model that ships with disanat",
     )
     parser.add_argument("-d", "--dataset", help="take a model of this dataset")
     parser.add_argument("-c", "--configuration", help="take a model of this configuration")

@@ -1,210 +1,250 @@
-"""A model as one file: written with a manifest, and looked through before anything is unpacked."""
+"""A model as one file: weights, description, card and a manifest of hashes in a zip archive.
+
+An archive comes from somebody else. Nothing of it is written before all of it was read, bounded in
+size and compared with its hashes; it takes its place only after it was loaded once.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import os
-import shutil
+import re
 import stat
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import disanat
 from disanat.errors import ModelError
-from disanat.home import atomic_path, write_json
-from disanat.inference.card import model_card, version
-from disanat.inference.export import export_model
-from disanat.inference.model import DESCRIPTION, SHARED, load_model
-from disanat.io.content import file_digest
+from disanat.home import atomic_path
+from disanat.inference.export import export_model, texts_in
+from disanat.inference.manifest import MANIFEST, UNKNOWN, FileEntry, Manifest, parse_manifest
+from disanat.inference.model import (
+    DESCRIPTION,
+    SHARED_WEIGHTS,
+    check_sizes,
+    load_model,
+    read_weights,
+)
+from disanat.inference.model_card import CARD, card_beside, write_card
 
-__all__ = ["CARD", "MANIFEST", "Manifest", "read_archive", "write_archive"]
+__all__ = ["MOST_ARCHIVE_MB", "read_archive", "write_archive"]
 
-MANIFEST = "manifest.json"
-CARD = "card.md"
-_SCHEMA = 1
-_NEEDED = (DESCRIPTION, CARD)
-_ALLOWED = (*_NEEDED, SHARED)
-_MOST_BYTES = 4 * 10**9
-_MOST_TEXT_BYTES = 50 * 10**6
-_MOST_RATIO = 1000.0
-_BLOCK = 1 << 20
-_REMEDY = "ask whoever made it for another copy"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an archive says of itself; `files` are names -> size in bytes and SHA-256 (hex)."""
-
-    made_by: str
-    made_at: str
-    disanat: str
-    files: Mapping[str, tuple[int, str]]
+MOST_ARCHIVE_MB = 1000.0
+"""What all files of an archive together may have, in units of 10^6 bytes."""
+_MOST = {MANIFEST: 100_000, CARD: 1_000_000, DESCRIPTION: 10_000_000}
+"""Bytes of a single file; weights may take all that is left."""
+_NEEDED, _ALLOWED = {MANIFEST, CARD, DESCRIPTION}, {MANIFEST, CARD, DESCRIPTION, SHARED_WEIGHTS}
+_MOST_RATIO = 200
+"""Of unpacked to packed size; text is packed to a tenth, a bomb to a thousandth."""
+_NAME = re.compile(r"\w[\w.+-]*")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_REMEDY = "get the archive again, from somebody you trust"
 
 
-def write_archive(model: Path, target: Path, author: str = "unknown") -> Manifest:
-    """Write a finished model of one fold as one file, without the names of its training cases.
+def write_archive(
+    folder: Path, target: Path, author: str | None = None, overwrite: bool = False
+) -> Manifest:
+    """Write a finished model of one fold as one file, without the names of its cases.
 
     Args:
-        model: the model's folder.
-        target: the archive, ending in .zip.
-        author: who makes it, for those who get it.
+        folder: the model's.
+        target: the file to write.
+        author: who made the model; what it says itself by default, or `unknown`.
+        overwrite: whether the target may be there.
 
     Raises:
-        ModelError: the model cannot be exported; see `export_model`.
+        ModelError: there is no finished model of a single fold, it is too large or names cases
+            where it need not, or the target is there.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        export_model(model, folder, _MOST_BYTES / 1e6)
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        made_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        (folder / CARD).write_text(model_card(described, author, made_at), encoding="utf-8")
-        names = [name for name in _ALLOWED if (folder / name).exists()]
-        files = {n: ((folder / n).stat().st_size, file_digest(folder / n)) for n in names}
-        manifest = Manifest(author, made_at, version(), files)
-        with atomic_path(target) as part, zipfile.ZipFile(part, "w") as archive:
-            archive.writestr(MANIFEST, json.dumps(_as_json(manifest), indent=2))
-            for name in names:
-                archive.write(folder / name, name, zipfile.ZIP_DEFLATED)
+    if target.is_dir() or (target.exists() and not overwrite):
+        raise ModelError(f"{target} is there already: give another file, or --overwrite.")
+    made_by = author or known_author(folder) or UNKNOWN
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".tmp.") as made:
+        exported = Path(made)
+        export_model(folder, exported, MOST_ARCHIVE_MB)
+        content = {path.name: path.read_bytes() for path in sorted(exported.iterdir())}
+    today = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    card = card_beside(folder) or write_card(json.loads(content[DESCRIPTION]), made_by)
+    content[CARD] = card.encode()
+    files = {name: FileEntry.of(data) for name, data in content.items()}
+    try:
+        manifest = Manifest(made_by, disanat.__version__, today, files)
+    except ValueError as cause:
+        raise ModelError(f"--author cannot be taken ({cause}): give a short name.") from cause
+    _pack({MANIFEST: manifest.to_json().encode(), **content}, target)
     return manifest
+
+
+def known_author(folder: Path) -> str:
+    """Who made a model by what lies beside it; empty where nothing says so."""
+    source = folder / MANIFEST
+    return parse_manifest(source.read_bytes(), source, _REMEDY).author if source.exists() else ""
+
+
+def _pack(content: Mapping[str, bytes], target: Path) -> None:
+    """The same content gives the same bytes."""
+    with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, data in content.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
 
 
 def read_archive(source: Path, target: Path, overwrite: bool = False) -> Manifest:
-    """Unpack a model into a folder, once everything about the archive has been found in order.
-
-    Nothing is written where the archive is not just what `write_archive` makes: plain files of
-    known names, sizes and checksums as its manifest says. The model is loaded once beside its
-    place, without executing anything, and then takes it in one step.
+    """Put the model of an archive into a folder of its own.
 
     Args:
         source: the archive.
-        target: the model's folder.
-        overwrite: replace a model that is there.
+        target: the folder to be made.
+        overwrite: whether to put it in the place of a folder that is there.
+
+    Returns:
+        What the archive says about itself.
 
     Raises:
-        ModelError: the archive is damaged, or not to be trusted, or the folder exists.
+        ModelError: the archive is damaged, holds what does not belong in one, or no model that can
+            be loaded; or the target is there, or is no model's folder.
     """
     if target.exists() and not overwrite:
-        raise ModelError(f"{target} exists already: give another --name, or --overwrite.")
-    if not source.is_file():
-        raise ModelError(f"{source} does not exist: give the file that disanat_export_model made.")
+        raise ModelError(f"{target} is there already: give another name, or --overwrite.")
+    if target.exists() and not (target / DESCRIPTION).exists():
+        raise ModelError(f"{target} is not the folder of a model: give another name.")
+    content = _unpack(source)
+    manifest = _checked(source, content)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".import", dir=target.parent) as temporary:
-        folder = Path(temporary) / "model"
-        try:
-            with zipfile.ZipFile(source) as archive:
-                _check_entries(archive.infolist(), source)
-                manifest = _manifest(archive, source)
-                folder.mkdir()
-                for name, (size, digest) in manifest.files.items():
-                    _unpack(archive, name, size, digest, folder / name, source)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as cause:
-            raise _damaged(source, f"{type(cause).__name__}: {cause}") from cause
-        except Exception as cause:
-            if isinstance(cause, ModelError):
-                raise
-            raise _damaged(source, type(cause).__name__) from cause  # zlib, struct and others
-        try:
-            load_model(folder)
-        except ModelError as cause:
-            reason = str(cause).replace(f"{folder}/", "").rpartition(": ")[0]
-            raise ModelError(
-                f"{source} holds a model that does not load ({reason}): {_REMEDY}."
-            ) from cause
-        _keep_manifest(manifest, folder)
-        _move(folder, target, Path(temporary))
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".tmp.") as near:
+        made = Path(near) / target.name
+        made.mkdir()
+        for name, data in content.items():
+            with atomic_path(made / name) as temporary:
+                temporary.write_bytes(data)
+        _try_out(made, source)
+        _take_place(made, target, Path(near) / ".before")
     return manifest
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], source: Path) -> None:
-    """Only plain files of known names, each once, not too large."""
-    names = [entry.filename for entry in entries]
+def _refused(source: Path, why: str) -> ModelError:
+    return ModelError(f"{source} {why}: {_REMEDY}.")
+
+
+def _unpack(source: Path) -> dict[str, bytes]:
+    """The content of each file of an archive that holds nothing else, in memory."""
+    if not source.is_file():
+        raise ModelError(f"{source} is no file: give an archive that disanat_export_model wrote.")
+    most = MOST_ARCHIVE_MB * 1e6
+    if source.stat().st_size > most:
+        raise _refused(source, f"has more than {MOST_ARCHIVE_MB:g} MB")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            entries = archive.infolist()
+            _check_entries(source, entries)
+            return {entry.filename: _read(archive, entry) for entry in entries}
+    except ModelError:
+        raise
+    except Exception as cause:  # damaged bytes make the reader fail in every way there is
+        raise _refused(source, f"is no whole zip archive ({type(cause).__name__})") from cause
+
+
+def _check_entries(source: Path, entries: list[zipfile.ZipInfo]) -> None:
+    names = [entry.orig_filename for entry in entries]
+    foreign = next((name for name in names if name not in _ALLOWED), None)
+    if foreign is not None:
+        raise _refused(source, f"holds {foreign[:80]!r}, which is no part of a model")
+    if len(set(names)) < len(names):
+        raise _refused(source, "holds a file twice")
+    if lacking := _NEEDED - set(names):
+        raise _refused(source, f"lacks {', '.join(sorted(lacking))}")
     for entry in entries:
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if entry.filename not in (MANIFEST, *_ALLOWED) or names.count(entry.filename) > 1:
-            raise _untrusted(source, f"it holds {entry.filename!r}, which no model has")
-        if kind not in (0, stat.S_IFREG) or entry.flag_bits & 1:
-            raise _untrusted(source, f"{entry.filename} is a link, or encrypted")
-        limit = _MOST_BYTES if entry.filename == SHARED else _MOST_TEXT_BYTES
-        ratio = entry.file_size / max(1, entry.compress_size)
-        if entry.file_size > limit or ratio > _MOST_RATIO:
-            raise _untrusted(source, f"{entry.filename} would unpack to {entry.file_size} bytes")
-    missing = [name for name in (MANIFEST, *_NEEDED) if name not in names]
-    if missing:
-        raise ModelError(f"{source} is no disanat model (it lacks {missing[0]}): {_REMEDY}.")
+        _check_entry(source, entry)
+    if sum(entry.file_size for entry in entries) > MOST_ARCHIVE_MB * 1e6:
+        raise _refused(source, f"unpacks to more than {MOST_ARCHIVE_MB:g} MB")
 
 
-def _manifest(archive: zipfile.ZipFile, source: Path) -> Manifest:
-    """The manifest, which names just the other files.
+def _check_entry(source: Path, entry: zipfile.ZipInfo) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG) or entry.is_dir() or entry.external_attr & 0x10:
+        raise _refused(source, f"holds {entry.filename} as something other than a plain file")
+    if entry.flag_bits & 0x41:
+        raise _refused(source, f"holds {entry.filename} encrypted")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _refused(source, f"holds {entry.filename} packed in an unusual way")
+    if entry.file_size > _MOST.get(entry.filename, MOST_ARCHIVE_MB * 1e6):
+        raise _refused(source, f"holds {entry.filename} with {entry.file_size:,} bytes")
+    if entry.file_size > _MOST_RATIO * max(entry.compress_size, 1):
+        raise _refused(source, f"unpacks {entry.filename} to over {_MOST_RATIO} times its size")
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """One file, never more of it than the archive's list of files has owned up to."""
+    with archive.open(entry) as handle:
+        data = handle.read(entry.file_size)
+        if len(data) != entry.file_size or handle.read(1):
+            raise zipfile.BadZipFile(entry.filename)
+    return data
+
+
+def _checked(source: Path, content: Mapping[str, bytes]) -> Manifest:
+    """The manifest, where it fits the other files, and these are a single model's."""
+    manifest = parse_manifest(content[MANIFEST], f"{MANIFEST} in {source}", _REMEDY)
+    listed, there = set(manifest.files), set(content) - {MANIFEST}
+    if listed != there:
+        odd = ", ".join(repr(name[:80]) for name in sorted(listed ^ there))
+        raise _refused(source, f"and its {MANIFEST} do not hold the same files ({odd})")
+    for name in sorted(there):
+        if manifest.files[name] != FileEntry.of(content[name]):
+            raise _refused(source, f"holds {name} other than its {MANIFEST} says")
+    try:
+        _check_description(json.loads(content[DESCRIPTION]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
+        raise _refused(source, f"holds a damaged {DESCRIPTION} ({str(cause)[:80]})") from cause
+    return manifest
+
+
+def _check_description(data: Any) -> None:
+    """What it says is printed, and makes part of paths: plain names, no control characters."""
+    if data.get("members"):
+        raise ValueError("an ensemble")
+    for name in (data["plans"]["dataset"], data["configuration"]["name"], data["method"]):
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"the name {name[:40]!r}")
+    for text in texts_in(data):
+        if not text.replace("\n", " ").isprintable():
+            raise ValueError(f"the text {text[:40]!r}")
+
+
+def _try_out(folder: Path, source: Path) -> None:
+    """Load the model once.
 
     Raises:
-        ModelError: it does not, or is of another version.
+        ModelError: that cannot be done, whatever the reason.
     """
-    with archive.open(MANIFEST) as handle:
-        data = json.loads(handle.read(_MOST_TEXT_BYTES))
     try:
-        if data["schema_version"] != _SCHEMA:
-            raise ModelError(
-                f"{source} was written by another disanat ({data.get('disanat')}): install that "
-                "version, or ask for an archive of this one."
-            )
-        files = {str(n): (int(f["bytes"]), str(f["sha256"])) for n, f in data["files"].items()}
-        made = Manifest(str(data["made_by"]), str(data["made_at"]), str(data["disanat"]), files)
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
-        raise _damaged(source, f"{MANIFEST}: {cause!r}") from cause
-    if {*files, MANIFEST} != set(archive.namelist()):
-        raise _untrusted(source, "its manifest names other files than it holds")
-    return made
+        check_sizes(folder)
+        model = load_model(folder)
+        weights = read_weights(folder) if (folder / SHARED_WEIGHTS).exists() else {}
+        if not all(tensor.isfinite().all() for tensor in weights.values()):
+            raise ModelError("some weights are no numbers")
+        if not math.isfinite(model.calibration.threshold):
+            raise ModelError("its threshold is no number")
+    except Exception as cause:  # a description from others can make a network fail in any way
+        said = str(cause).replace(f"{folder}{os.sep}", "").replace(str(folder), "it")
+        raise _refused(source, f"holds no model that can be loaded ({said[:200]})") from cause
 
 
-def _unpack(
-    archive: zipfile.ZipFile, name: str, size: int, digest: str, target: Path, source: Path
-) -> None:
-    """Write one file, no more than the manifest says, and check it; headers are not believed."""
-    found, written = hashlib.sha256(), 0
-    with archive.open(name) as packed, open(target, "xb") as handle:
-        while block := packed.read(_BLOCK):
-            written += len(block)
-            if written > size:
-                raise _untrusted(source, f"{name} is larger than its manifest says")
-            found.update(block)
-            handle.write(block)
-        handle.flush()
-        os.fsync(handle.fileno())
-    if written != size or found.hexdigest() != digest:
-        raise _damaged(source, f"the checksum of {name} does not fit")
-
-
-def _keep_manifest(manifest: Manifest, folder: Path) -> None:
-    """So that it can be said later who made the model."""
-    write_json(_as_json(manifest), folder / MANIFEST)
-
-
-def _move(folder: Path, target: Path, aside: Path) -> None:
-    """Put the model in its place; what was there goes only when the new one is complete."""
-    if target.exists():
-        os.replace(target, aside / "former")
-    os.replace(folder, target)
-    shutil.rmtree(aside / "former", ignore_errors=True)
-
-
-def _as_json(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "schema_version": _SCHEMA,
-        "disanat": manifest.disanat,
-        "made_by": manifest.made_by,
-        "made_at": manifest.made_at,
-        "files": {n: {"bytes": b, "sha256": d} for n, (b, d) in manifest.files.items()},
-    }
-
-
-def _damaged(source: Path, how: str) -> ModelError:
-    return ModelError(f"{source} is damaged ({' '.join(how.split())[:120]}): {_REMEDY}.")
-
-
-def _untrusted(source: Path, why: str) -> ModelError:
-    return ModelError(f"{source} is not to be trusted ({why}): {_REMEDY}.")
+def _take_place(made: Path, target: Path, aside: Path) -> None:
+    """Move a folder to its place by one rename; what was there goes aside, and only then away."""
+    if not target.exists():
+        os.rename(made, target)
+        return
+    os.rename(target, aside)
+    try:
+        os.rename(made, target)
+    except BaseException:
+        os.rename(aside, target)
+        raise

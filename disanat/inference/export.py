@@ -12,11 +12,11 @@ import torch
 
 from disanat.errors import ModelError
 from disanat.home import read_json, write_json
-from disanat.inference.model import DESCRIPTION, REMEDY, SHARED, WEIGHTS, load_model
+from disanat.inference.model import DESCRIPTION, REMEDY, SHARED_WEIGHTS, WEIGHTS, load_model
 from disanat.methods.interface import Method
-from disanat.networks.weights import save_shared
+from disanat.networks.shared_weights import SharedWeights, save_shared
 
-__all__ = ["MOST_MB", "export_model"]
+__all__ = ["MOST_MB", "export_model", "texts_in"]
 
 MOST_MB = 20.0
 """What a shipped model may weigh, in units of 10^6 bytes."""
@@ -26,8 +26,9 @@ _CASES = "_cases"
 def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
     """Copy a finished model of one fold, with numbers of cases in place of their names.
 
-    The weights stay as they are (float32) unless the model would be too large: then they are
-    halved (float16); loading turns them back.
+    The weights are written as safetensors. They stay as they are (float32) unless the model would
+    be too large: then they are halved (float16); loading turns them back. A method without networks
+    has no weights.
 
     Args:
         source: the model's folder.
@@ -39,7 +40,7 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
 
     Raises:
         ModelError: there is no finished model of a single fold, or it is too large, or names cases
-            where it need not.
+            where it need not, or the target holds what a training left.
     """
     method = load_model(source).method
     if not isinstance(method, Method):
@@ -47,17 +48,21 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
     described = read_json(source / DESCRIPTION, ModelError, REMEDY)
     facts = described.get("facts", {})
     lists = {key: value for key, value in facts.items() if key.endswith(_CASES)}
-    described["facts"] = facts | {key: len(names) for key, names in lists.items()}
+    described["facts"] = facts | {
+        key: len(names) if isinstance(names, list) else names for key, names in lists.items()
+    }
     for private in ("began", "planned"):  # folders of this machine, and nothing others could use
         described["facts"].pop(private, None)
-    _refuse_names(described, {name for names in lists.values() for name in names}, source)
+    _refuse_names(described, _names(lists), source)
+    if (target / WEIGHTS).exists():
+        raise ModelError(f"{target} holds the model of a training: give another folder.")
     weights = dict(method.networks().state_dict())
     (target / DESCRIPTION).unlink(missing_ok=True)
     size = _save(weights, described, target)
     if size > most_mb:
         size = _save(_halved(weights), described, target)
     if size > most_mb:
-        (target / SHARED).unlink()
+        (target / SHARED_WEIGHTS).unlink()
         raise ModelError(
             f"{source} has {size:.1f} MB even with halved weights, but {most_mb:g} are allowed: "
             "train a smaller configuration."
@@ -66,11 +71,18 @@ def export_model(source: Path, target: Path, most_mb: float = MOST_MB) -> float:
     return size
 
 
+def _names(lists: dict[str, Any]) -> set[str]:
+    """All names in the lists of cases; a model that was exported before has numbers in place."""
+    return {name for names in lists.values() if isinstance(names, list) for name in names}
+
+
 def _save(weights: dict[str, torch.Tensor], described: Any, target: Path) -> float:
     """Write the weights; returns the size that they and the description have."""
-    (target / WEIGHTS).unlink(missing_ok=True)
-    save_shared(weights, target / SHARED)
-    return ((target / SHARED).stat().st_size + len(json.dumps(described, indent=2))) / 1e6
+    size = len(json.dumps(described, indent=2))
+    if weights:
+        save_shared(SharedWeights(weights), target / SHARED_WEIGHTS)
+        size += (target / SHARED_WEIGHTS).stat().st_size
+    return size / 1e6
 
 
 def _halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -84,7 +96,7 @@ def _halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _refuse_names(described: Any, names: set[str], source: Path) -> None:
-    for text in _texts(described):
+    for text in texts_in(described):
         named = next((n for n in names if re.search(rf"\b{re.escape(n)}\b", text)), None)
         if named is not None:
             raise ModelError(
@@ -93,14 +105,14 @@ def _refuse_names(described: Any, names: set[str], source: Path) -> None:
             )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
     """All keys and strings of JSON data."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from _texts(inner)
+            yield from texts_in(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from texts_in(inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,30 @@ from disanat.inference.bundled import NAME, bundled_model
 from disanat.inference.model import DESCRIPTION, finished
 from disanat.methods.registry import method_names, untrained_methods
 
-__all__ = ["find_members", "find_model"]
+__all__ = ["find_members", "find_model", "imported_folder", "imported_names"]
+
+_IMPORTED = "imported"
+_NAME = re.compile(r"\w[\w.+-]*")
+
+
+def imported_folder(home: Home, name: str) -> Path:
+    """Where a model that somebody else made lies under the name it was given here.
+
+    Raises:
+        ModelError: the name cannot be taken.
+    """
+    if name in (*method_names(), NAME) or _NAME.fullmatch(name) is None:
+        raise ModelError(
+            f"'{name}' cannot be a model's name: give another with --name, of letters, digits, "
+            "'_', '-', '+' and '.', and none that -m knows already."
+        )
+    return home.results / _IMPORTED / name
+
+
+def imported_names(home: Home) -> list[str]:
+    """Names of the models that were imported, sorted."""
+    there = (home.results / _IMPORTED).glob(f"*/{DESCRIPTION}")
+    return sorted(p.parent.name for p in there if _NAME.fullmatch(p.parent.name))
 
 
 def find_model(
@@ -26,8 +50,8 @@ def find_model(
 
     Args:
         home: the home folder.
-        model: a folder, a method's name, or `pretrained` for the model that ships with the package;
-            anything by default.
+        model: a folder, a method's name, the name of an imported model, or `pretrained` for the
+            model that ships with the package; any training by default.
         dataset: full dataset name, or None for any.
         configuration: name, or None for any.
         fold: number or `all`, or None for any.
@@ -37,7 +61,7 @@ def find_model(
         nothing trained it is the shipped model's. With no model named, a baseline without training
         is taken only where there is nothing else. A training without some part of the method
         (`disanat_train --ablate`) is taken only by its folder, as is one of a comparison, which
-        lies deeper.
+        lies deeper. An imported model is taken only where it is named.
 
     Raises:
         ModelError: none fits; the message lists what there is.
@@ -48,10 +72,7 @@ def find_model(
     if model and Path(model).is_dir():
         return _inside(Path(model), fold)
     if model and model not in method_names():
-        raise ModelError(
-            f"'{model}' is neither a folder nor a method: give a model's folder, or one of "
-            f"{', '.join((*method_names(), NAME))}."
-        )
+        return _imported(home, model, fold)
     training = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}"
     patterns = [f"{training}/{last}" for last in _last_parts(fold)]
     matching = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
@@ -120,6 +141,17 @@ def _shipped(narrowed: bool) -> Path:
             "name a model's folder with -m."
         )
     return shipped.folder
+
+
+def _imported(home: Home, name: str, fold: str | None) -> Path:
+    """The folder of the imported model of that name."""
+    known = imported_names(home)
+    if name not in known:
+        raise ModelError(
+            f"'{name}' is neither a folder nor a method: give a model's folder, or one of "
+            f"{', '.join((*method_names(), NAME, *known))}."
+        )
+    return _inside(imported_folder(home, name), fold)
 
 
 def _last_parts(fold: str | None) -> tuple[str, ...]:

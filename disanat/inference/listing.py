@@ -1,84 +1,109 @@
-"""All finished models there are, in a home folder and in the package."""
+"""Which finished models there are: own trainings, imported ones, and the one that ships."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from disanat.errors import DisanatError, ModelError
+from disanat.errors import ModelError
 from disanat.home import Home, read_json
-from disanat.inference.archive import MANIFEST
 from disanat.inference.bundled import NAME, bundled_model
+from disanat.inference.find import imported_folder, imported_names
+from disanat.inference.manifest import MANIFEST, UNKNOWN, parse_manifest
 from disanat.inference.model import DESCRIPTION, REMEDY
 
 __all__ = ["ListedModel", "list_models"]
 
-log = logging.getLogger(__name__)
+Origin = Literal["trained", "imported", "bundled"]
+_HERE = "trained here"
 
 
 @dataclass(frozen=True)
 class ListedModel:
-    """What `disanat_models` says of one model; Dice and mL are those of its stored threshold."""
+    """A finished model as a table shows it.
 
-    name: str
-    """What `-m` takes: a folder, or `pretrained`."""
+    `use` is what `disanat_predict -m` takes. `threshold`, `false_positives_ml` (in the median
+    healthy brain) and `dice` (on synthetic lesions) are those of the calibration.
+    """
+
+    use: str
+    origin: Origin
     method: str
     dataset: str
     configuration: str
     folds: str
     finished: str
-    threshold: float | None
-    synthetic_dice: float | None
-    false_positives_ml: float | None
-    made_by: str = ""
-    bundled: bool = False
+    threshold: float
+    false_positives_ml: float
+    dice: float
+    made_by: str
 
 
-def list_models(home: Home) -> list[ListedModel]:
-    """The finished models of a home folder, newest first, then the one that ships with disanat.
+def list_models(home: Home) -> tuple[list[ListedModel], list[str]]:
+    """All finished models: of a home, and the one that ships with the package.
 
-    One that cannot be read is reported and left out, as are those of comparisons.
+    Models of a comparison are not among them.
+
+    Args:
+        home: the home folder.
+
+    Returns:
+        The models, own trainings first, and a sentence for each that cannot be read.
     """
-    found = []
-    for source in home.results.glob(f"*/*/*/{DESCRIPTION}"):
-        try:
-            found.append(_listed(source.parent, str(source.parent), False))
-        except DisanatError as mistake:
-            log.warning("left out: %s", mistake)
-    found.sort(key=lambda one: one.finished, reverse=True)
-    shipped = bundled_model()
-    return found if shipped is None else [*found, _listed(shipped.folder, NAME, True)]
-
-
-def _listed(folder: Path, name: str, bundled: bool) -> ListedModel:
-    source = folder / DESCRIPTION
-    data: Any = read_json(source, ModelError, REMEDY)
+    trained = sorted(path.parent for path in home.results.glob(f"*/*/*/{DESCRIPTION}"))
+    found: list[tuple[Path, str, Origin]] = [(path, str(path), "trained") for path in trained]
+    found += [(imported_folder(home, name), name, "imported") for name in imported_names(home)]
+    models, mistakes = [], []
     try:
-        calibration, members = data["calibration"], data.get("members", {})
-        folds = [m.removeprefix("fold_") for m in members] or [str(data["facts"].get("fold", "?"))]
+        shipped = bundled_model()
+        found += [(shipped.folder, NAME, "bundled")] if shipped else []
+    except ModelError as mistake:
+        mistakes.append(str(mistake))
+    for folder, use, origin in found:
+        try:
+            models.append(_listed(folder, use, origin))
+        except ModelError as mistake:
+            mistakes.append(str(mistake))
+    return models, mistakes
+
+
+def _listed(folder: Path, use: str, origin: Origin) -> ListedModel:
+    source = folder / DESCRIPTION
+    data = read_json(source, ModelError, REMEDY)
+    try:
+        calibration = data["calibration"]
         return ListedModel(
-            name=name,
+            use=use,
+            origin=origin,
             method=str(data["method"]),
             dataset=str(data["plans"]["dataset"]),
-            configuration=str(data["configuration"]["name"]),
-            folds=" ".join(folds),
+            configuration="+".join(
+                [data["configuration"]["name"], *data["configuration"].get("ablations", ())]
+            ),
+            folds=_folds(data),
             finished=str(data["finished"]),
-            threshold=calibration.get("threshold"),
-            synthetic_dice=calibration.get("dice"),
-            false_positives_ml=calibration.get("false_positives_ml"),
-            made_by=_made_by(folder),
-            bundled=bundled,
+            threshold=float(calibration["threshold"]),
+            false_positives_ml=float(calibration["false_positives_ml"]),
+            dice=float(calibration["dice"]),
+            made_by=_made_by(folder, origin),
         )
-    except (KeyError, TypeError, AttributeError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
         raise ModelError(f"{source} is damaged ({cause!r}): {REMEDY}.") from cause
 
 
-def _made_by(folder: Path) -> str:
-    """Who made an imported model; empty for one trained here."""
-    path = folder / MANIFEST
-    if not path.exists():
-        return ""
-    data = read_json(path, ModelError, "import the model again")
-    return str(data.get("made_by", "")) if isinstance(data, dict) else ""
+def _folds(data: Any) -> str:
+    """The fold, or all those that an ensemble joins."""
+    members = data.get("members", {})
+    if members:
+        return " ".join(name.removeprefix("fold_") for name in members)
+    return str(data["facts"].get("fold", ""))
+
+
+def _made_by(folder: Path, origin: Origin) -> str:
+    if origin == "bundled":
+        return "disanat"
+    source = folder / MANIFEST
+    if source.exists():
+        return parse_manifest(source.read_bytes(), source, "import it again").author
+    return _HERE if origin == "trained" else UNKNOWN

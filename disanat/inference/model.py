@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -16,22 +17,25 @@ from disanat.ablations import folder_part
 from disanat.errors import ModelError
 from disanat.home import Home, read_json, write_json
 from disanat.methods.ensemble import Ensemble
-from disanat.methods.interface import Detector
+from disanat.methods.interface import Detector, Method
 from disanat.methods.registry import get_method
-from disanat.networks.weights import load_shared, load_state, save_state
+from disanat.networks.shared_weights import load_shared
+from disanat.networks.weights import load_state, save_state
 from disanat.plans import Configuration, Plans, from_dict, to_dict
 from disanat.scoring.calibration import Calibration
 
 __all__ = [
     "DESCRIPTION",
     "REMEDY",
-    "SHARED",
+    "SHARED_WEIGHTS",
     "WEIGHTS",
     "Model",
+    "check_sizes",
     "ensemble_folder",
     "finished",
     "load_model",
     "model_folder",
+    "read_weights",
     "save_ensemble",
     "save_model",
     "trained_on",
@@ -39,11 +43,12 @@ __all__ = [
 
 DESCRIPTION = "model.json"
 WEIGHTS = "checkpoint_final.pt"
-SHARED = "weights.safetensors"
-"""In place of `WEIGHTS` in a model that is given to others."""
+"""What a training leaves."""
+SHARED_WEIGHTS = "weights.safetensors"
+"""What is given to others, in its place."""
 _SCHEMA = 1
+_MEMBER = re.compile(r"fold_\w+")
 REMEDY = "train the model again with disanat_train"
-_IMPORT = "import the model again with disanat_import_model, or install disanat again"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def save_model(model: Model, weights: dict[str, torch.Tensor], facts: dict[str, 
     """Write weights, then the description that makes the model findable."""
     if weights:
         save_state({"weights": weights}, model.folder / WEIGHTS)
+        (model.folder / SHARED_WEIGHTS).unlink(missing_ok=True)
     _describe(model, {"facts": facts})
 
 
@@ -124,6 +130,30 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
         ModelError: the folder holds no finished model, or a damaged one, or a member of the
             ensemble was trained again after the ensemble had been calibrated.
     """
+    described = _read_description(folder)
+    if described.members:
+        method: Detector = _load_members(folder, described.members, device)
+    else:
+        single = described.kind(described.plans, described.configuration)
+        _load_networks(single.networks(), folder, device)
+        method = single
+    return Model(
+        method, described.plans, described.configuration, described.calibration, folder
+    )
+
+
+@dataclass(frozen=True)
+class _Description:
+    """What a model's description says, read but not built."""
+
+    kind: type[Method]
+    plans: Plans
+    configuration: Configuration
+    calibration: Calibration
+    members: Mapping[str, Any]
+
+
+def _read_description(folder: Path) -> _Description:
     source = folder / DESCRIPTION
     if not source.exists():
         raise ModelError(
@@ -134,39 +164,67 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
     try:
         if data["schema_version"] != _SCHEMA:
             raise ValueError(f"schema version {data['schema_version']}")
-        plans = from_dict(data["plans"], Plans)
-        configuration = from_dict(data["configuration"], Configuration)
-        calibration = from_dict(data["calibration"], Calibration)
-        kind = get_method(data["method"])
-        members = dict(data.get("members", {}))
+        return _Description(
+            kind=get_method(data["method"]),
+            plans=from_dict(data["plans"], Plans),
+            configuration=from_dict(data["configuration"], Configuration),
+            calibration=from_dict(data["calibration"], Calibration),
+            members=dict(data.get("members", {})),
+        )
     except (BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as cause:
         raise ModelError(f"{source} is damaged ({cause}): {REMEDY}.") from cause
-    if members:
-        method: Detector = _load_members(folder, members, device)
-    else:
-        single = kind(plans, configuration)
-        _load_networks(single.networks(), folder, device)
-        method = single
-    return Model(method, plans, configuration, calibration, folder)
+
+
+def read_weights(folder: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
+    """The weights of a model of one fold, as its training left them or as they are shared.
+
+    Raises:
+        ModelError: they are missing or damaged.
+    """
+    if (folder / SHARED_WEIGHTS).exists() and not (folder / WEIGHTS).exists():
+        return load_shared(folder / SHARED_WEIGHTS, torch.device(device), REMEDY).tensors
+    state = load_state(folder / WEIGHTS, torch.device(device), REMEDY)
+    weights = state.get("weights")
+    if not isinstance(weights, dict):
+        raise ModelError(f"{folder / WEIGHTS} holds no weights: {REMEDY}.")
+    return weights
+
+
+def check_sizes(folder: Path) -> None:
+    """Compare the weights of a model of one fold with its description before anything is built.
+
+    What a description from others claims could be larger than any memory: its networks are laid out
+    without storage, and their tensors compared with those that are there.
+
+    Raises:
+        ModelError: they do not fit, or one of both is damaged.
+    """
+    described = _read_description(folder)
+    with torch.device("meta"):
+        wanted = described.kind(described.plans, described.configuration).networks().state_dict()
+    there = read_weights(folder) if wanted else {}
+    if {k: t.shape for k, t in wanted.items()} != {k: t.shape for k, t in there.items()}:
+        raise _misfit(folder)
+
+
+def _misfit(folder: Path) -> ModelError:
+    return ModelError(f"The weights in {folder} do not fit {folder / DESCRIPTION}: {REMEDY}.")
 
 
 def _load_networks(networks: nn.ModuleDict, folder: Path, device: str) -> None:
     if not len(networks):
         return
-    shared = (folder / SHARED).exists()
-    source, remedy = folder / (SHARED if shared else WEIGHTS), _IMPORT if shared else REMEDY
     try:
-        if shared:
-            weights = load_shared(source, torch.device(device), remedy)
-        else:
-            weights = load_state(source, torch.device(device), remedy)["weights"]
-        networks.load_state_dict(weights)
-    except (RuntimeError, KeyError, TypeError, AttributeError) as cause:
-        raise ModelError(f"{source} does not fit {folder / DESCRIPTION}: {remedy}.") from cause
+        networks.load_state_dict(read_weights(folder, device))
+    except (RuntimeError, TypeError) as cause:
+        raise _misfit(folder) from cause
     networks.to(device).eval()
 
 
 def _load_members(folder: Path, members: Mapping[str, Any], device: str) -> Ensemble:
+    for name in members:
+        if _MEMBER.fullmatch(name) is None:
+            raise ModelError(f"{folder / DESCRIPTION} names '{name}' as a fold: {REMEDY}.")
     paths = [folder.parent / name for name in members]
     models = [load_model(path, device) for path in paths]
     for path, model, stamp in zip(paths, models, members.values(), strict=True):

@@ -24,7 +24,7 @@ from torch import nn
 from disanat.anatomy.plausible import brain_ml, is_plausible
 from disanat.errors import ModelError
 from disanat.networks.builders import build_unet
-from disanat.networks.weights import load_state, save_state
+from disanat.networks.shared_weights import SharedWeights, load_shared, save_shared
 from disanat.plans import NetworkPlan
 from disanat.preprocessing.resampling import new_shape, resample
 
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Triple = tuple[float, float, float]
-_FILE = "brain_extractor.pt"
+_FILE = "brain_extractor.safetensors"
 _REMEDY = "install disanat again, or train it with benchmarks/brain_extractor.py"
 _LOW, _HIGH = 0.5, 99.5
 
@@ -130,20 +130,19 @@ class BrainExtractor:
         Raises:
             ModelError: it is missing, damaged, or holds weights that do not fit its description.
         """
-        state = load_state(source, torch.device("cpu"), _REMEDY)
+        shared = load_shared(source, torch.device("cpu"), _REMEDY)
+        stored: dict[str, Any] = dict(shared.about)
         try:
-            stored: dict[str, Any] = dict(state["description"])
             features = tuple(int(f) for f in stored.pop("features"))
             description = ExtractorDescription(features=features, **stored)
-            weights = dict(state["weights"])
         except (KeyError, TypeError, ValueError) as cause:
             raise ModelError(f"{source} does not describe a brain extractor: {_REMEDY}.") from cause
-        return cls(description, weights)
+        return cls(description, shared.tensors)
 
     def save(self, target: Path) -> None:
         """Write description and weights in one piece."""
         description = asdict(self.description) | {"features": list(self.description.features)}
-        save_state({"description": description, "weights": self.network.state_dict()}, target)
+        save_shared(SharedWeights(self.network.state_dict(), description), target)
 
     def extract(self, image: np.ndarray, spacing: Triple) -> ExtractedBrain:
         """Find the brain.

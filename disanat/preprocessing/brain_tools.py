@@ -1,7 +1,7 @@
 """Programs of others that find the brain, for users who have installed one: HD-BET, SynthStrip.
 
-They run as processes of their own on a temporary copy of the scan; nothing of them is part of
-disanat.
+They run as processes of their own, without a shell, on a temporary copy of the scan; nothing of
+them is part of disanat.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def brain_by_tool(scan: Scan, tool: BrainMaskTool) -> np.ndarray:
 
 
 def _run(command: list[str], folder: Path, tool: str, scan: Path) -> None:
-    # A program that the user installed, called with a list of words and without a shell.
     try:
+        # A list of arguments: no shell reads them, and the scan's name is not among them.
         done = subprocess.run(  # nosec B603
             command,
             cwd=folder,

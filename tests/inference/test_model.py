@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from disanat.errors import ModelError
 from disanat.home import Home
 from disanat.inference.find import find_model
 from disanat.inference.folder import predict_folder
-from disanat.inference.model import load_model
+from disanat.inference.model import check_sizes, load_model, read_weights, save_model
 from disanat.inference.predictor import Predictor
+from disanat.networks.shared_weights import SharedWeights, save_shared
 
 NAME = "Dataset005_Mini"
 
@@ -97,7 +99,7 @@ def test_truncated_or_foreign_weights_are_refused(results: Home) -> None:
     data = json.loads(path.read_text())
     data["configuration"]["decoder_features"] += 1
     path.write_text(json.dumps(data))
-    with pytest.raises(ModelError, match=r"checkpoint_final.pt does not fit .*model.json"):
+    with pytest.raises(ModelError, match=r"weights in .*fold_0 do not fit .*model.json"):
         load_model(folder)
     weights = folder / "checkpoint_final.pt"
     weights.write_bytes(weights.read_bytes()[:5000])
@@ -138,3 +140,35 @@ def test_a_model_of_an_earlier_version_is_loaded_and_predicts(
     ]
     with pytest.raises(ModelError, match="no threshold for 1% false positives"):
         Predictor.from_folder(path.parent, threshold="1%")
+
+
+def test_shared_weights_are_read_until_the_model_is_trained_again(results: Home) -> None:
+    folder = fold(results, "dal__2d")
+    model = load_model(folder)
+    weights = read_weights(folder)
+    save_shared(SharedWeights(weights), folder / "weights.safetensors")
+    (folder / "checkpoint_final.pt").unlink()
+    again = load_model(folder).method.networks().state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in again.items())
+    save_model(model, weights, {})
+    assert not (folder / "weights.safetensors").exists()
+    load_model(folder)
+
+
+def test_an_ensembles_members_lie_beside_it(results: Home) -> None:
+    path = fold(results, "dal__2d") / "model.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"members": {"../../elsewhere": ""}}))
+    with pytest.raises(ModelError, match="model.json names '../../elsewhere' as a fold"):
+        load_model(path.parent)
+
+
+@pytest.mark.parametrize("features", [[10**6] * 3, [8, 12, 24]])
+def test_sizes_are_compared_before_anything_is_built(results: Home, features: list[int]) -> None:
+    folder = fold(results, "dal__2d")
+    check_sizes(folder)
+    data = json.loads((folder / "model.json").read_text())
+    data["configuration"]["encoder"]["features"] = features
+    (folder / "model.json").write_text(json.dumps(data))
+    with pytest.raises(ModelError, match="weights in .*fold_0 do not fit .*model.json"):
+        check_sizes(folder)

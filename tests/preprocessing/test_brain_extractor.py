@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from disanat.errors import ModelError
-from disanat.networks.weights import save_state
+from disanat.networks.shared_weights import SharedWeights, save_shared
 from disanat.preprocessing.brain_extractor import (
     BrainExtractor,
     ExtractedBrain,
@@ -101,8 +101,8 @@ def test_standardised_between_percentiles_of_what_is_seen() -> None:
 
 
 def test_round_trip_on_disk(tiny: BrainExtractor, tmp_path: Path) -> None:
-    tiny.save(tmp_path / "x.pt")
-    again = BrainExtractor.load(tmp_path / "x.pt")
+    tiny.save(tmp_path / "x.safetensors")
+    again = BrainExtractor.load(tmp_path / "x.safetensors")
     assert again.description == TINY
     image = np.random.default_rng(3).random((16, 16, 16), np.float32)
     np.testing.assert_array_equal(again.logits(image, (8, 8, 8)), tiny.logits(image, (8, 8, 8)))
@@ -114,16 +114,16 @@ def test_weights_of_another_network_are_refused() -> None:
         BrainExtractor(TINY, weights)
 
 
-@pytest.mark.parametrize("state", [{}, {"description": {"features": [4, 8], "colour": "red"}}])
-def test_a_file_that_describes_no_extractor_is_refused(tmp_path: Path, state: dict) -> None:
-    save_state(state, tmp_path / "x.pt")
-    with pytest.raises(ModelError, match=r"x\.pt does not describe a brain extractor: install"):
-        BrainExtractor.load(tmp_path / "x.pt")
+@pytest.mark.parametrize("about", [{}, {"features": [4, 8], "colour": "red"}])
+def test_a_file_that_describes_no_extractor_is_refused(tmp_path: Path, about: dict) -> None:
+    save_shared(SharedWeights(TINY.build().state_dict(), about), tmp_path / "x.safetensors")
+    with pytest.raises(ModelError, match=r"x\.safetensors does not describe a brain extractor: "):
+        BrainExtractor.load(tmp_path / "x.safetensors")
 
 
 def test_a_missing_file_names_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"x\.pt does not exist: install disanat again"):
-        BrainExtractor.load(tmp_path / "x.pt")
+    with pytest.raises(ModelError, match=r"x\.safetensors does not exist: install disanat again"):
+        BrainExtractor.load(tmp_path / "x.safetensors")
 
 
 @pytest.mark.parametrize(("volume", "plausible"), [(0, False), (1400, True), (3000, False)])
