@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import shutil
 import stat
 import tempfile
 import zipfile
@@ -22,6 +21,7 @@ from typing import Any
 import disanat
 from disanat.errors import ModelError
 from disanat.home import atomic_path
+from disanat.inference.bundled import is_bundled
 from disanat.inference.export import export_model, texts_in
 from disanat.inference.manifest import MANIFEST, UNKNOWN, FileEntry, Manifest, parse_manifest
 from disanat.inference.model import (
@@ -33,7 +33,7 @@ from disanat.inference.model import (
 )
 from disanat.inference.model_card import CARD, card_beside, write_card
 
-__all__ = ["MOST_ARCHIVE_MB", "read_archive", "write_archive"]
+__all__ = ["MOST_ARCHIVE_MB", "known_author", "read_archive", "write_archive"]
 
 MOST_ARCHIVE_MB = 1000.0
 """What all files of an archive together may have, in units of 10^6 bytes."""
@@ -83,7 +83,13 @@ def write_archive(
 
 
 def known_author(folder: Path) -> str:
-    """Who made a model by what lies beside it; empty where nothing says so."""
+    """Who made a model by what lies beside it; empty where nothing says so.
+
+    Raises:
+        ModelError: what lies beside it is damaged.
+    """
+    if is_bundled(folder):
+        return "disanat"
     source = folder / MANIFEST
     return parse_manifest(source.read_bytes(), source, _REMEDY).author if source.exists() else ""
 
@@ -119,16 +125,14 @@ def read_archive(source: Path, target: Path, overwrite: bool = False) -> Manifes
     content = _unpack(source)
     manifest = _checked(source, content)
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = target.with_name(f".{os.getpid()}.tmp.{target.name}")
-    made.mkdir()
-    try:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".tmp.") as near:
+        made = Path(near) / target.name
+        made.mkdir()
         for name, data in content.items():
             with atomic_path(made / name) as temporary:
                 temporary.write_bytes(data)
         _try_out(made, source)
-        _take_place(made, target)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        _take_place(made, target, Path(near) / ".before")
     return manifest
 
 
@@ -240,16 +244,14 @@ def _try_out(folder: Path, source: Path) -> None:
         raise _refused(source, f"holds no model that can be loaded ({said[:200]})") from cause
 
 
-def _take_place(made: Path, target: Path) -> None:
-    """Move a folder to its place by one rename; what was there goes only after that."""
+def _take_place(made: Path, target: Path, aside: Path) -> None:
+    """Move a folder to its place by one rename; what was there goes aside, and only then away."""
     if not target.exists():
         os.rename(made, target)
         return
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".tmp.") as aside:
-        before = Path(aside) / "before"
-        os.rename(target, before)
-        try:
-            os.rename(made, target)
-        except BaseException:
-            os.rename(before, target)
-            raise
+    os.rename(target, aside)
+    try:
+        os.rename(made, target)
+    except BaseException:
+        os.rename(aside, target)
+        raise
