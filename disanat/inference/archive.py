@@ -21,6 +21,7 @@ from typing import Any
 import disanat
 from disanat.errors import ModelError
 from disanat.home import atomic_path
+from disanat.inference.bundled import is_bundled
 from disanat.inference.export import export_model, texts_in
 from disanat.inference.manifest import MANIFEST, UNKNOWN, FileEntry, Manifest, parse_manifest
 from disanat.inference.model import (
@@ -32,7 +33,7 @@ from disanat.inference.model import (
 )
 from disanat.inference.model_card import CARD, card_beside, write_card
 
-__all__ = ["MOST_ARCHIVE_MB", "read_archive", "write_archive"]
+__all__ = ["MOST_ARCHIVE_MB", "known_author", "read_archive", "write_archive"]
 
 MOST_ARCHIVE_MB = 1000.0
 """What all files of an archive together may have, in units of 10^6 bytes."""
@@ -82,7 +83,13 @@ def write_archive(
 
 
 def known_author(folder: Path) -> str:
-    """Who made a model by what lies beside it; empty where nothing says so."""
+    """Who made a model by what lies beside it; empty where nothing says so.
+
+    Raises:
+        ModelError: what lies beside it is damaged.
+    """
+    if is_bundled(folder):
+        return "disanat"
     source = folder / MANIFEST
     return parse_manifest(source.read_bytes(), source, _REMEDY).author if source.exists() else ""
 

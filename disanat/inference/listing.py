@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from disanat.errors import ModelError
 from disanat.home import Home, read_json
+from disanat.inference.archive import known_author
 from disanat.inference.bundled import NAME, bundled_model
 from disanat.inference.find import imported_folder, imported_names
-from disanat.inference.manifest import MANIFEST, UNKNOWN, parse_manifest
+from disanat.inference.manifest import UNKNOWN
 from disanat.inference.model import DESCRIPTION, REMEDY
 
 __all__ = ["ListedModel", "list_models"]
@@ -86,7 +87,7 @@ def _listed(folder: Path, use: str, origin: Origin) -> ListedModel:
             threshold=float(calibration["threshold"]),
             false_positives_ml=float(calibration["false_positives_ml"]),
             dice=float(calibration["dice"]),
-            made_by=_made_by(folder, origin),
+            made_by=known_author(folder) or (_HERE if origin == "trained" else UNKNOWN),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as cause:
         raise ModelError(f"{source} is damaged ({cause!r}): {REMEDY}.") from cause
@@ -98,12 +99,3 @@ def _folds(data: Any) -> str:
     if members:
         return " ".join(name.removeprefix("fold_") for name in members)
     return str(data["facts"].get("fold", ""))
-
-
-def _made_by(folder: Path, origin: Origin) -> str:
-    if origin == "bundled":
-        return "disanat"
-    source = folder / MANIFEST
-    if source.exists():
-        return parse_manifest(source.read_bytes(), source, "import it again").author
-    return _HERE if origin == "trained" else UNKNOWN

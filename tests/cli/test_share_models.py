@@ -117,7 +117,8 @@ def listed(home: Path, capsys: Capture) -> list[dict[str, Any]]:
 def test_all_models_are_listed(
     archive: Path, trained_home: Path, tmp_path: Path, ship: Ship, capsys: Capture
 ) -> None:
-    folder, home = ship(), tmp_path / "home"
+    ship()
+    home = tmp_path / "home"
     shutil.copytree(trained_home / "results", home / "results")
     trained = home / "results" / DATASET / "dal__2d"
     data = json.loads((trained / "fold_0" / "model.json").read_text())
@@ -145,7 +146,8 @@ def test_all_models_are_listed(
         assert (row["dataset"], row["configuration"], row["folds"]) == (DATASET, "2d", "0")
     assert rows["stroke"]["threshold"] == data["calibration"]["threshold"]
     assert rows["stroke"]["dice"] == data["calibration"]["dice"]
-    assert folder.is_dir()
+    assert export("-m", "pretrained", "--home", home, "-o", tmp_path / "shipped.zip") == 0
+    assert "made by disanat." in capsys.readouterr().out
     assert models.main(["--home", str(home)]) == 0
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 6 and table[0].startswith("method ") and "made by" in table[0]
