@@ -7,7 +7,6 @@ size and compared with its hashes; it takes its place only after it was loaded o
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import stat
@@ -233,14 +232,14 @@ def _try_out(folder: Path, source: Path) -> None:
     """
     try:
         check_sizes(folder)
-        model = load_model(folder)
+        load_model(folder)
         weights = read_weights(folder) if (folder / SHARED_WEIGHTS).exists() else {}
         if not all(tensor.isfinite().all() for tensor in weights.values()):
             raise ModelError("some weights are no numbers")
-        if not math.isfinite(model.calibration.threshold):
-            raise ModelError("its threshold is no number")
     except Exception as cause:  # a description from others can make a network fail in any way
         said = str(cause).replace(f"{folder}{os.sep}", "").replace(str(folder), "it")
+        if isinstance(cause, ModelError):
+            said = said.rpartition(": ")[0] or said  # its remedy is not that of an archive
         raise _refused(source, f"holds no model that can be loaded ({said[:200]})") from cause
 
 

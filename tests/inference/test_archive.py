@@ -375,7 +375,7 @@ def described(*path: str, value: Any) -> Change:
             described("configuration", "encoder", "features", value=[10**6] * 3),
             "no model that can be loaded",
         ),
-        (described("calibration", "threshold", value=float("nan")), "threshold is no number"),
+        (described("calibration", "threshold", value=float("nan")), "threshold is nan"),
         (described("calibration", "threshold", value="high"), "no model that can be loaded"),
         (described("calibration", value=[]), "no model that can be loaded"),
         (lambda c: c.update({"model.json": b"[]"}), "damaged model.json"),
