@@ -8,12 +8,12 @@ import multiprocessing
 import resource
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import TimeoutError
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from pebble import ProcessExpired, ProcessPool
 
 from disanat.errors import DatasetError, ModelError
 from disanat.evaluation.evaluate import (
@@ -27,6 +27,7 @@ from disanat.home import read_json, write_json
 from disanat.inference.folder import predict_folder
 from disanat.inference.model import finished
 from disanat.inference.predictor import Predictor
+from disanat.preprocessing.parallel import MINUTES_PER_JOB
 
 __all__ = ["Cost", "Measured", "measure", "peak_memory_mb"]
 
@@ -117,15 +118,23 @@ def _earlier(folder: Path, stamp: dict[str, object]) -> Cost | None:
 
 def _predicted(model: Path, one: LabelledSet, folder: Path, device: str) -> Cost:
     """Predict in a fresh process, whose peak memory is the prediction's own."""
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, fresh) as pool:
-        try:
-            peak = pool.submit(_predict, model, one, folder, device).result()
-        except BrokenProcessPool as cause:
-            raise ModelError(
-                f"The process that predicted {one.name} with {model} died (often for want of "
-                "memory): free some, and run the command again."
-            ) from cause
+    limit = 60 * MINUTES_PER_JOB * len(one.cases())
+    pool = ProcessPool(1, context=multiprocessing.get_context("spawn"))
+    try:
+        peak = pool.schedule(_predict, args=(model, one, folder, device), timeout=limit).result()
+    except ProcessExpired as cause:
+        raise ModelError(
+            f"The process that predicted {one.name} with {model} died (often for want of "
+            "memory): free some, and run the command again."
+        ) from cause
+    except TimeoutError as cause:
+        raise ModelError(
+            f"{one.name} was not predicted with {model} within {limit / 3600:g} hours: look for "
+            "odd scans, and run the command again."
+        ) from cause
+    finally:
+        pool.stop()
+        pool.join(timeout=10)
     with open(folder / _TABLE, newline="", encoding="utf-8") as handle:
         seconds = [float(row["seconds"]) for row in csv.DictReader(handle) if row["seconds"]]
     return Cost(float(np.median(seconds)) if seconds else None, peak, device)
