@@ -70,6 +70,7 @@ def train_networks(
         ModelError: losses stopped being finite, or a checkpoint is damaged or of another plan.
     """
     torch.manual_seed(settings.seed)
+    np.random.seed(settings.seed)
     trainer = Trainer(method, configuration, settings, began)
     first = _go_on(trainer, folder, settings) if settings.resume else 0
     if first < trainer.epochs:

@@ -19,18 +19,19 @@ from disanat.experiments.sets import LabelledSet
 class _Here:
     """Stands in for a pool: does the work at once, in this process."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def __enter__(self) -> _Here:
+    def schedule(self, function: Callable[..., Any], args: Sequence[Any], timeout: float) -> _Here:
+        assert timeout > 0
+        self.made = function(*args)
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def stop(self) -> None:
         pass
 
-    def submit(self, function: Callable[..., Any], *given: Any) -> _Here:
-        self.made = function(*given)
-        return self
+    def join(self, timeout: float) -> None:
+        pass
 
     def result(self) -> Any:
         return self.made
@@ -39,7 +40,7 @@ class _Here:
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of its own for each prediction would take most of a test's time."""
-    monkeypatch.setattr("disanat.experiments.measure.ProcessPoolExecutor", _Here)
+    monkeypatch.setattr("disanat.experiments.measure.ProcessPool", _Here)
 
 
 def case(name: str, ap: float | None, found: int = 0, false_ml: float = 0.5) -> CaseResult:

@@ -96,7 +96,7 @@ class Noisy(Toy):
 def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
     planned_home: Path, plans: Plans, tmp_path: Path, stopped_after: int
 ) -> None:
-    np.random.seed(0)
+    np.random.seed(98)
     whole = fit(planned_home, plans, tmp_path / "a", Noisy(plans, plans.configuration("2d")))
     log = (tmp_path / "a" / "training_log.txt").read_text()
 
@@ -108,7 +108,7 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
                 raise KeyboardInterrupt  # at the end of the next epoch, before it is kept
             return super().validate(batch)
 
-    np.random.seed(0)
+    np.random.seed(97)
     with contextlib.suppress(KeyboardInterrupt):
         fit(planned_home, plans, tmp_path / "b", Stopped(plans, plans.configuration("2d")))
     np.random.seed(99)
