@@ -118,7 +118,7 @@ def predict_folder(
             kept += before
             rows.append(row)
             table.add(row)
-        table.write()
+        table.finish()
     if kept:
         log.info(
             "%d of %d cases were predicted before from the same files, with the same model and "
@@ -188,7 +188,7 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
         keep(target, row, work.settings)
         return row, False
     row = _row(case, prediction, time.monotonic() - began)
-    keep(target, row, work.settings, source, files)
+    keep(target, row, work.settings, source, files, prediction.lesions)
     return row, False
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from disanat.errors import DatasetError
+from disanat.inference.lesions import FoundLesion, find_lesions
 from disanat.inference.model import Model, load_model
 from disanat.inference.preparation import PreparedCase, prepare_case
 from disanat.io.cases import Case, find_cases
@@ -37,7 +38,8 @@ class Prediction:
     `brain`; `mask` marks what reaches `threshold`; `phi` holds each channel's pseudo-healthy image
     in the channel's own intensity units; `anatomy` and `edges` hold class numbers. `case_p` says
     how rare `case_score` is among healthy cases (None if the model cannot tell), `flags` in what
-    the scan is unlike those trained on.
+    the scan is unlike those trained on. `lesions` are the mask's
+    single lesions, largest first.
     """
 
     mask: np.ndarray
@@ -54,6 +56,7 @@ class Prediction:
     contrasts: dict[int, str] = field(default_factory=dict)
     case_p: CaseP | None = None
     flags: tuple[str, ...] = ()
+    lesions: tuple[FoundLesion, ...] = ()
 
     def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
         """Write the case's files into the scan's own geometry; the mask comes last.
@@ -186,15 +189,17 @@ class Predictor:
             phi[channel] = np.where(prepared.brain, whole, np.float32(prepared.background[channel]))
         first = next(iter(results.values()))
         contrasts = {channel: r.contrast for channel, r in results.items()}
+        anatomy = self._labels(prepared, first.anatomy)
+        geometry = next(iter(scans.values())).geometry
         score = case_score(anomaly[prepared.brain], voxel_ml)
         return Prediction(
             mask=mask,
             anomaly=anomaly.astype(np.float32),
             brain=prepared.brain,
             phi=phi,
-            anatomy=self._labels(prepared, first.anatomy),
+            anatomy=anatomy,
             edges=self._labels(prepared, first.edges),
-            geometry=next(iter(scans.values())).geometry,
+            geometry=geometry,
             threshold=self.threshold,
             brain_ml=prepared.brain_ml,
             lesion_ml=float(mask.sum()) * voxel_ml,
@@ -202,6 +207,7 @@ class Predictor:
             contrasts=contrasts,
             case_p=case_p_value(score, calibration.case_scores, tuple(contrasts.values())),
             flags=unlike_training([r.figures for r in results.values()], calibration.bounds),
+            lesions=find_lesions(mask, anomaly, anatomy, geometry, self.model.plans.classes),
         )
 
     @staticmethod

@@ -7,13 +7,15 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from disanat.errors import BusyError, DatasetError
 from disanat.home import BOOKS, atomic_path, read_json, write_json
+from disanat.inference.lesions import FoundLesion
 from disanat.io.content import file_digest
 from disanat.locks import hold
 
@@ -22,6 +24,7 @@ __all__ = ["TABLE", "CaseRow", "Table", "done_before", "forget", "keep", "made_f
 log = logging.getLogger(__name__)
 
 TABLE = "predictions.csv"
+LESIONS = "lesions.csv"
 _RECORDS = f"{BOOKS}/cases"
 _VERSION = 1
 """To be raised whenever prediction makes something else of the same scans with the same model."""
@@ -54,7 +57,12 @@ def made_from(about: Mapping[str, Any]) -> str:
 
 
 def keep(
-    target: Path, row: CaseRow, settings: str, source: str = "", files: Sequence[Path] = ()
+    target: Path,
+    row: CaseRow,
+    settings: str,
+    source: str = "",
+    files: Sequence[Path] = (),
+    lesions: Sequence[FoundLesion] = (),
 ) -> None:
     """Record what became of a case.
 
@@ -64,6 +72,7 @@ def keep(
         settings: stands for model and settings.
         source: what the case was made from; empty for one that failed.
         files: written for it.
+        lesions: of its mask.
     """
     digests = {path.name: file_digest(path) for path in files}
     record = {
@@ -72,6 +81,7 @@ def keep(
         "made_from": source,
         "files": digests,
         "row": asdict(row),
+        "lesions": [asdict(lesion) for lesion in lesions],
     }
     write_json(record, _path(target, row.case))
 
@@ -118,20 +128,44 @@ class Table:
 
     def write(self) -> None:
         """Write all rows that there are."""
-        until = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                with hold(self._target, "writing the table", part="table"):
-                    if not self._alone:
-                        self._read_again()
-                    rows = [self._rows[case] for case in self._cases if case in self._rows]
-                    _write_csv(rows, self._target / TABLE)
-                    self._written = time.monotonic()
-                    return
-            except BusyError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
+        with self._held():
+            self._write()
+
+    def finish(self) -> None:
+        """Write all rows, and those of `lesions.csv`, which are not held in memory."""
+        with self._held():
+            self._write()
+            columns = ["case", *(f.name for f in fields(FoundLesion))]
+            _write_csv(columns, self._lesions(), self._target / LESIONS)
+
+    def _write(self) -> None:
+        if not self._alone:
+            self._read_again()
+        rows = [self._rows[case] for case in self._cases if case in self._rows]
+        _write_csv([f.name for f in fields(CaseRow)], rows, self._target / TABLE)
+        self._written = time.monotonic()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Wait for those who write the rows of other parts."""
+        with ExitStack() as stack:
+            until = time.monotonic() + _PATIENCE_S
+            while True:
+                try:
+                    stack.enter_context(hold(self._target, "writing the table", part="table"))
+                    break
+                except BusyError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.05)
+            yield
+
+    def _lesions(self) -> Iterator[dict[str, Any]]:
+        for case in self._cases:
+            record = _read(self._target, case)
+            if record.get("settings") == self._settings:
+                for lesion in record["lesions"]:
+                    yield {"case": case, **lesion}
 
     def _read_again(self) -> None:
         for case in self._cases:
@@ -140,12 +174,12 @@ class Table:
                 self._rows[case] = record["row"]
 
 
-def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     with (
         atomic_path(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as handle,
     ):
-        writer = csv.DictWriter(handle, [f.name for f in fields(CaseRow)])
+        writer = csv.DictWriter(handle, columns)
         writer.writeheader()
         writer.writerows(rows)
 
@@ -162,7 +196,8 @@ def _read(target: Path, case: str) -> dict[str, Any]:
     try:
         record = dict(read_json(path, DatasetError, "the case is predicted again"))
         CaseRow(**record["row"])
-        return record | {"files": dict(record["files"])}
+        lesions = [asdict(FoundLesion(**lesion)) for lesion in record["lesions"]]
+        return record | {"files": dict(record["files"]), "lesions": lesions}
     except (DatasetError, KeyError, TypeError, ValueError) as cause:
         log.debug("%s: %r", path, cause)
         return {}

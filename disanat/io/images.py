@@ -22,6 +22,7 @@ __all__ = [
     "ENDINGS",
     "Geometry",
     "Scan",
+    "canonical_frame",
     "is_constant",
     "read_geometry",
     "read_labels",
@@ -240,6 +241,15 @@ def same_grid(a: Geometry, b: Geometry, tolerance_mm: float = 0.1) -> bool:
     return float(np.abs(corners(a) - corners(b)).max()) <= tolerance_mm
 
 
+def canonical_frame(geometry: Geometry) -> sitk.Image:
+    """An empty image on a file's canonical grid: from indices L, P, S to places in mm."""
+    blank = sitk.Image(geometry.size, sitk.sitkUInt8)
+    blank.SetSpacing(geometry.spacing)
+    blank.SetOrigin(geometry.origin)
+    blank.SetDirection(geometry.direction)
+    return sitk.DICOMOrient(blank, _CANONICAL)
+
+
 def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     """Write a canonical array onto the grid it came from, in one piece.
 
@@ -251,9 +261,7 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     Raises:
         ImageError: the array does not fit the grid, or the file cannot be written.
     """
-    blank = sitk.Image(geometry.size, sitk.sitkUInt8)
-    blank.SetDirection(geometry.direction)
-    frame = sitk.DICOMOrient(blank, _CANONICAL)
+    frame = canonical_frame(geometry)
     if array.shape != frame.GetSize()[::-1]:
         raise ImageError(
             f"{path} was to be written with shape {array.shape}, but its scan has "
