@@ -36,7 +36,7 @@ def each_result(
     """What a function gives for each job, in the order in which they finish.
 
     The job of a process that dies (killed, or for want of memory) is done once more in this
-    process; the other processes go on.
+    process; the other processes go on. If they all die before they could begin, this one does all.
 
     Args:
         work: called with the parts of a job; must survive pickling.
@@ -71,6 +71,15 @@ def each_result(
                         f"Case {name} was not done after {minutes:g} minutes: look at its files, "
                         "or work on it in one process with -np 0."
                     ) from cause
+                except Exception as cause:
+                    if pool.active:
+                        raise
+                    log.warning(
+                        "The worker processes ended (%s): going on in the main process.", cause
+                    )
+                    yield work(*job)
+                    yield from (work(*job) for job, _ in waiting.values())
+                    return
     finally:
         pool.stop()
         pool.join(timeout=10)

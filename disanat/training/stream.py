@@ -83,11 +83,13 @@ class BatchStream:
     def __next__(self) -> dict[str, np.ndarray]:
         number = self._next
         self._next += 1
-        if self._pool is None:
+        if self._pool is None or not self._running:
             return self._here(number)
         waiting = self._running.popleft()
         try:
             batch = waiting.result(timeout=60 * _MINUTES_PER_BATCH)
+            self._refill(number)
+            return batch
         except ProcessExpired as death:
             log.warning(
                 "A process that renders training batches ended (%s; often for want of memory): "
@@ -95,14 +97,24 @@ class BatchStream:
                 _code(death.exitcode),
                 number,
             )
-            batch = self._here(number)
+            self._refill(number)
+            return self._here(number)
         except TimeoutError as cause:
             raise ModelError(
                 f"A training batch was not rendered within {_MINUTES_PER_BATCH:g} minutes: train "
                 "with -np 0 to render in the main process."
             ) from cause
-        self._running.append(_asked(self._pool, number + 1 + len(self._running)))
-        return batch
+        except Exception as cause:
+            if self._pool.active:
+                raise
+            log.warning("The rendering processes ended (%s): going on in the main one.", cause)
+            self.close()
+            return self._here(number)
+
+    def _refill(self, number: int) -> None:
+        """Ask for one more batch than those that are on their way after this one."""
+        if self._pool is not None and self._pool.active:
+            self._running.append(_asked(self._pool, number + 1 + len(self._running)))
 
     def _here(self, number: int) -> dict[str, np.ndarray]:
         if self._own is None:

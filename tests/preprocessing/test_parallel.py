@@ -32,6 +32,23 @@ def die_of_memory(main: int) -> None:
     raise MemoryError
 
 
+class Deadly:
+    """Ends every process that receives it but the main one."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _receive, (MAIN,)
+
+
+def _receive(main: int) -> Deadly:
+    if os.getpid() != main:
+        os._exit(9)
+    return Deadly()
+
+
+def second(_: Deadly, number: int) -> int:
+    return number
+
+
 def sleep_for_long(folder: Path) -> None:
     (folder / "begun").touch()
     time.sleep(60)
@@ -61,6 +78,12 @@ def test_the_case_of_a_killed_process_is_named_and_done_again(
     assert found == [0, 2, 4, 6, 8, 10]
     [said] = caplog.messages
     assert "case c2 was ended by SIGKILL (often for want of memory): doing it once more" in said
+
+
+def test_processes_that_all_die_before_they_begin(caplog: pytest.LogCaptureFixture) -> None:
+    jobs = [(Deadly(), number) for number in range(3)]
+    assert sorted(each_result(second, jobs, 2, THREE)) == [0, 1, 2]
+    assert "The worker processes ended (" in caplog.text and "main process" in caplog.text
 
 
 def test_memory_that_runs_out_again_names_the_case(caplog: pytest.LogCaptureFixture) -> None:
