@@ -243,7 +243,7 @@ def drills(places: Places, rng: random.Random) -> list[tuple[Fault, Callable[[Fa
         (Fault("the last checkpoint cut or a bit of it flipped", "the one before is taken"),
          lambda f: damaged_checkpoint(f, places, rng)),
         (Fault("a full disk while predicting", "a sentence; nothing partial; goes on with room"),
-         lambda f: full_disk(f, places, rng.randrange(40, 900))),
+         lambda f: full_disk(f, places, rng.randrange(40, 250))),
         (Fault("a scan that vanishes while predicting", "a sentence for its case alone"),
          lambda f: vanished_scan(f, places)),
     ]  # fmt: skip
