@@ -42,6 +42,8 @@ _NEEDED, _ALLOWED = {MANIFEST, CARD, DESCRIPTION}, {MANIFEST, CARD, DESCRIPTION,
 _MOST_RATIO = 200
 """Of unpacked to packed size; text is packed to a tenth, a bomb to a thousandth."""
 _NAME = re.compile(r"\w[\w.+-]*")
+_ENTRY_BYTES, _END_BYTES = 30 + 46, 22
+"""Of the headers of an entry without its name, and of the end (PKWARE's APPNOTE 4.3)."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _REMEDY = "get the archive again, from somebody you trust"
 
@@ -150,11 +152,20 @@ def _unpack(source: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
             _check_entries(source, entries)
+            if _length(entries) != source.stat().st_size:
+                raise _refused(source, "holds bytes that belong to none of its files")
             return {entry.filename: _read(archive, entry) for entry in entries}
     except ModelError:
         raise
     except Exception as cause:  # damaged bytes make the reader fail in every way there is
         raise _refused(source, f"is no whole zip archive ({type(cause).__name__})") from cause
+
+
+def _length(entries: list[zipfile.ZipInfo]) -> int:
+    """Bytes of an archive of just these entries, as `write_archive` lays them out."""
+    names = sum(len(entry.orig_filename.encode()) for entry in entries)
+    packed = sum(entry.compress_size for entry in entries)
+    return _ENTRY_BYTES * len(entries) + 2 * names + packed + _END_BYTES
 
 
 def _check_entries(source: Path, entries: list[zipfile.ZipInfo]) -> None:

@@ -398,3 +398,12 @@ def test_weights_that_are_no_numbers_are_refused(content: Content, tmp_path: Pat
     save_shared(SharedWeights(tensors), path)
     changed = with_hashes(content | {path.name: path.read_bytes()})
     refused(pack(changed, tmp_path / "x.zip"), "some weights are no numbers")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_bytes_of_no_file_are_refused(exported: Path, tmp_path: Path, share: float) -> None:
+    data = exported.read_bytes()
+    at = int(share * len(data))
+    path = tmp_path / "x.zip"
+    path.write_bytes(data[:at] + b"some more" + data[at:])
+    refused(path, r"holds bytes that belong to none of its files|is no whole zip archive")
