@@ -142,7 +142,7 @@ def open_case(folder: Path, name: str) -> StoredCase:
     """
     source = folder / f"{name}.json"
     facts = read_json(source, DatasetError, _REMEDY)
-    # One thread: blosc2's own pool does not survive the fork of a loader's worker.
+    # One thread: each rendering process reads for itself, and there are as many as cores allow.
     parameters = {"nthreads": 1}
     try:
         channels = tuple(int(channel) for channel in facts["channels"])
