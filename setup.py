@@ -8,6 +8,7 @@ COMMANDS = {
     "disanat_predict": "disanat.cli.predict:main",
     "disanat_evaluate": "disanat.cli.evaluate:main",
     "disanat_compare": "disanat.cli.compare:main",
+    "disanat_report": "disanat.cli.report:main",
     "disanat_audit": "disanat.cli.audit:main",
     "disanat_export_model": "disanat.cli.export_model:main",
     "disanat_import_model": "disanat.cli.import_model:main",
@@ -25,18 +26,23 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.safetensors", "pretrained/dal/*"]},
+    package_data={
+        "disanat": ["pretrained/*.safetensors", "pretrained/dal/*", "reporting/report/assets/*"]
+    },
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",
         "blosc2>=3.0",
         "cattrs>=23.2",
         "dynamic-network-architectures>=0.4",
+        "jinja2",
+        "markupsafe",
         "matplotlib",
         "nibabel",
-        "nilearn",
+        "nilearn>=0.14",
         "numpy",
         "pebble>=5.0",
+        "pillow>=10.1",
         "portalocker>=3.0",
         "psutil",
         "scikit-image",
@@ -57,6 +63,7 @@ setup(
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
+            "selenium",
         ]
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in COMMANDS.items()]},
