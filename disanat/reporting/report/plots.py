@@ -129,7 +129,7 @@ def _svg(figure: Figure) -> str:
     text = stream.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'(?<=<svg)([^>]*?) (?:width|height)="[^"]*pt"([^>]*?) (?:width|height)="[^"]*pt"',
-                  r"\1\2", text, count=1)  # fmt: skip
+    size = r'(?:width|height)="[^"]*pt"'
+    text = re.sub(rf"(?<=<svg)([^>]*?) {size}([^>]*?) {size}", r"\1\2", text, count=1)
     named = set(re.findall(r"#(\w+)", text))
     return re.sub(r' id="(\w+)"', lambda m: m[0] if m[1] in named else "", text)
