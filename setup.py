@@ -48,6 +48,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "tensorboard": ["tensorboard"],
         "dev": [
             "bandit",
             "hypothesis",
@@ -57,6 +58,7 @@ setup(
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
+            "tensorboard",
         ]
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in COMMANDS.items()]},

@@ -78,6 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     add_processes_argument(parser)
     parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write losses, figures and pictures for TensorBoard too, into the folder tensorboard "
+        "of the model (needs pip install 'disanat[tensorboard]')",
+    )
+    parser.add_argument(
         "--ablate",
         nargs="+",
         default=[],
@@ -123,6 +129,7 @@ def _run(args: argparse.Namespace) -> int:
         workers=workers,
         resume=args.resume,
         restart=args.restart,
+        tensorboard=args.tensorboard,
         pretrained=find_model(home, start) if (start := args.pretrained_weights) else None,
     )
     folds = sorted(set(args.fold))
