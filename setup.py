@@ -9,6 +9,7 @@ COMMANDS = {
     "disanat_evaluate": "disanat.cli.evaluate:main",
     "disanat_compare": "disanat.cli.compare:main",
     "disanat_audit": "disanat.cli.audit:main",
+    "disanat_calibrate": "disanat.cli.calibrate:main",
     "disanat_export_model": "disanat.cli.export_model:main",
     "disanat_import_model": "disanat.cli.import_model:main",
     "disanat_models": "disanat.cli.models:main",
