@@ -41,8 +41,8 @@ that it does not know. `disanat_calibrate` saw some healthy scans of each; the f
 others. 1% and 5%: share of healthy voxels that reach the threshold with this promise, mean over
 scans with its 95% interval. Marked: mL of the default mask in a healthy brain, median; at most 1 mL
 is promised. The simulated scanners are IXI scans that neither trained nor calibrated the model,
-changed in the brain as the name says, with their own brain masks; the elderly (69 to 96 years, 2 mm,
-whole heads, another study) have white-matter lesions of their own, so theirs are no pure false
+changed in the brain as the name says, with their own brain masks; the elderly (69 to 96 years,
+2 mm, whole heads, another study) have white-matter lesions of their own: theirs are no pure false
 positives."""
 
 
