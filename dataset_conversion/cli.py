@@ -34,10 +34,10 @@ def build_parser(converter: Converter | None = None) -> argparse.ArgumentParser:
     )
     if converter is None:
         parser.add_argument(
-            "name", metavar="NAME", help="which set it is; NAME --help says what it expects"
+            "converter", metavar="NAME", help="which set it is; NAME --help says what it expects"
         )
     else:
-        parser.add_argument("name", choices=[converter.name], help=argparse.SUPPRESS)
+        parser.add_argument("converter", choices=[converter.name], help=argparse.SUPPRESS)
     parser.add_argument("-i", "--input", type=Path, help="the set's folder, as downloaded")
     parser.add_argument(
         "-d", "--dataset_id", type=int,
@@ -90,10 +90,10 @@ def _list() -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    converter = get_converter(arguments.name)
+    converter = get_converter(arguments.converter)
     source: Path | None = arguments.input
     if converter.needs_source and source is None:
-        raise DatasetError(f"Converting {arguments.name} needs the set's folder: give it with -i.")
+        raise DatasetError(f"Converting {converter.name} needs the set's folder: give it with -i.")
     if source is not None and not source.is_dir():
         raise DatasetError(f"{source} is not a folder: give the set's folder with -i.")
     home = resolve_home(arguments.home)

@@ -38,7 +38,7 @@ _OPTIONS = (
         "channel",
         "a contrast and the pattern of its files (needed; once for each contrast, in the order of "
         "their numbers)",
-        (),
+        None,
         {"nargs": 2, "action": "append", "metavar": ("NAME", "PATTERN")},
     ),
     Option("label", "pattern of the lesion masks, above 0 = lesion (with --test)"),
