@@ -76,7 +76,14 @@ def _where(converter: Converter) -> str:
 def _expectations(converter: Converter) -> str:
     lines = ["expected in the folder (one of):"]
     for layout in converter.expects:
-        lines += textwrap.wrap(layout, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(
+            layout,
+            _WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return "\n".join(lines)
 
 

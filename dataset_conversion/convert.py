@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -66,7 +67,16 @@ def write_conversion(conversion: Conversion, link: bool = False) -> Path:
     """
     folder = conversion.folder
     _require_own(conversion)
-    place = Place(folder, conversion.split, conversion.channels, link)
+    try:
+        _write_held(conversion, Place(folder, conversion.split, conversion.channels, link))
+    finally:
+        _remove_if_empty(folder)
+    _log.info("%s: %d cases", folder, len(conversion.subjects))
+    return folder
+
+
+def _write_held(conversion: Conversion, place: Place) -> None:
+    folder = conversion.folder
     with hold(folder, "converting"):
         for part in folder.iterdir():
             if part.is_dir():
@@ -84,8 +94,14 @@ def write_conversion(conversion: Conversion, link: bool = False) -> Path:
             place.write(subject)
         _write_participants(folder, conversion.subjects)
         _declare(conversion)
-    _log.info("%s: %d cases", folder, len(conversion.subjects))
-    return folder
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A conversion that was refused at its first case does not keep the number for itself."""
+    entries = [path for path in folder.rglob("*") if BOOKS not in path.parts]
+    records = folder / RECORDS
+    if not entries and not (records.is_dir() and any(records.iterdir())):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_own(conversion: Conversion) -> None:
