@@ -223,19 +223,23 @@ def _where(image: Path | Made) -> str:
     return f"{image.files[0]}" + (f" and {more} more files" if more else "")
 
 
+def _cases(count: int) -> str:
+    return f"{count} case" if count == 1 else f"{count} cases"
+
+
 def describe(conversion: Conversion) -> str:
     """What would be taken, for people to read."""
     split, subjects = conversion.split, conversion.subjects
     labelled = sum(bool(s.labels) for s in subjects)
     lines = [
-        f"{conversion.folder}: {len(subjects)} cases would go to images{split}, "
+        f"{conversion.folder}: {_cases(len(subjects))} would go to images{split}, "
         f"{labelled} of them with masks.",
         f"licence: {conversion.declaration['licence']}",
         f"source: {conversion.declaration['source']}",
     ]
     for number, name in enumerate(conversion.channels):
         count = sum(name in s.channels for s in subjects)
-        lines.append(f"channel {number}: {name}, {count} cases")
+        lines.append(f"channel {number}: {name}, {_cases(count)}")
     for subject in subjects[:_SHOWN]:
         lines.append(f"{subject.name}")
         parts = [*subject.channels.items(), *subject.labels.items()]

@@ -67,33 +67,35 @@ def write_conversion(conversion: Conversion, link: bool = False) -> Path:
     """
     folder = conversion.folder
     _require_own(conversion)
-    try:
-        _write_held(conversion, Place(folder, conversion.split, conversion.channels, link))
-    finally:
-        _remove_if_empty(folder)
+    with hold(folder, "converting"):
+        try:
+            _write(conversion, Place(folder, conversion.split, conversion.channels, link))
+        except BaseException:
+            _remove_if_empty(folder)
+            raise
     _log.info("%s: %d cases", folder, len(conversion.subjects))
     return folder
 
 
-def _write_held(conversion: Conversion, place: Place) -> None:
+def _write(conversion: Conversion, place: Place) -> None:
+    """What `write_conversion` does while it holds the folder."""
     folder = conversion.folder
-    with hold(folder, "converting"):
-        for part in folder.iterdir():
-            if part.is_dir():
-                remove_temporaries(part)
-        todo = [s for s in conversion.subjects if not place.up_to_date(s)]
-        stale = sorted(set(place.recorded()) - {s.name for s in conversion.subjects})
-        if todo or stale:
-            _set_aside(folder)
-        for name in stale:
-            place.forget(name)
-        there = len(conversion.subjects) - len(todo)
-        if there:
-            _log.info("%s: %d cases are there already.", folder, there)
-        for subject in tqdm(todo, desc=folder.name, unit="case", disable=not todo):
-            place.write(subject)
-        _write_participants(folder, conversion.subjects)
-        _declare(conversion)
+    for part in folder.iterdir():
+        if part.is_dir():
+            remove_temporaries(part)
+    todo = [s for s in conversion.subjects if not place.up_to_date(s)]
+    stale = sorted(set(place.recorded()) - {s.name for s in conversion.subjects})
+    if todo or stale:
+        _set_aside(folder)
+    for name in stale:
+        place.forget(name)
+    there = len(conversion.subjects) - len(todo)
+    if there:
+        _log.info("%s: %d cases are there already.", folder, there)
+    for subject in tqdm(todo, desc=folder.name, unit="case", disable=not todo):
+        place.write(subject)
+    _write_participants(folder, conversion.subjects)
+    _declare(conversion)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -36,8 +36,10 @@ Split = Literal["Tr", "Ts"]
 MaskReader = Callable[[Path, Geometry], np.ndarray]
 
 
-def require_grid(geometry: Geometry, grid: Geometry, path: Path) -> None:
+def require_grid(geometry: Geometry, grid: Geometry, path: Path, remedy: str = "") -> None:
     """Refuse a file that does not lie on the grid of the scan it belongs to.
+
+    `remedy` says what may be done instead of resampling it.
 
     Raises:
         DatasetError: it lies elsewhere.
@@ -45,8 +47,7 @@ def require_grid(geometry: Geometry, grid: Geometry, path: Path) -> None:
     if not same_grid(geometry, grid):
         raise DatasetError(
             f"{path} (size {geometry.size}) does not lie on the grid of its case (size "
-            f"{grid.size}): resample it to that grid first, or leave the contrast out with "
-            "--channels."
+            f"{grid.size}): resample it to that grid first{remedy}."
         )
 
 

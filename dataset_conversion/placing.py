@@ -38,6 +38,7 @@ __all__ = ["Place", "place", "write_mask"]
 
 RECORDS = f"{BOOKS}/converted"
 _SCHEMA = 1
+_ALONE = ", or convert this contrast as a dataset of its own"
 _IN_SEVERAL_FILES = (".mhd", ".nhdr")
 
 
@@ -67,19 +68,20 @@ class Place:
             DatasetError: a mask, prior or channel lies on another grid than its case.
             ImageError: a file cannot be read or written.
         """
-        self.forget(subject.name)
         subject = _in_one_file(subject)
         first, *others = (subject.channels[c] for c in self.channels if c in subject.channels)
         grid = _checked_grid(first)
         for image in others:
-            require_grid(_checked_grid(image), grid, _path(image))
+            require_grid(_checked_grid(image), grid, _path(image), _ALONE)
         masks = {where: _mask(subject, mask, grid) for where, mask in subject.labels.items()}
+        if subject.prior is not None:
+            require_grid(read_geometry(subject.prior), grid, subject.prior)
+        self.forget(subject.name)
         files = []
         for where, mask in masks.items():
             files.append(self.folder / where / f"{subject.name}.nii.gz")
             write_mask(mask, grid, files[-1])
         if subject.prior is not None:
-            require_grid(read_geometry(subject.prior), grid, subject.prior)
             target = self.folder / f"priors{self.split}" / subject.name
             files.append(place(subject.prior, target, self.link))
         for number, name in enumerate(self.channels):

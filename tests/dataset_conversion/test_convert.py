@@ -129,6 +129,8 @@ def test_one_process_at_a_time(source: Path, home: Home) -> None:
     folder = home.raw / "Dataset104_MSLesSeg"
     with hold(folder, "converting"), pytest.raises(BusyError, match="in use"):
         convert(CONVERTERS["mslesseg"], source, home)
+    assert folder.is_dir()
+    assert convert(CONVERTERS["mslesseg"], source, home) == folder
 
 
 def test_label_on_another_grid_is_refused(source: Path, home: Home) -> None:
@@ -145,7 +147,7 @@ def test_channel_on_another_grid_is_refused_where_the_set_promises_one(
 ) -> None:
     trees.mslesseg(source)
     trees.scan(source / "P14_T2_T1.nii.gz", spacing=(1.0, 1.0, 3.0))
-    with pytest.raises(DatasetError, match=r"P14_T2_T1.*--channels"):
+    with pytest.raises(DatasetError, match=r"P14_T2_T1.*of its own"):
         convert(CONVERTERS["mslesseg"], source, home)
     assert names(home.raw) == []
     made = convert(CONVERTERS["mslesseg"], source, home, channels=("FLAIR", "T2"))

@@ -35,7 +35,7 @@ def test_dry_run_shows_and_writes_nothing(
 ) -> None:
     assert main(["mslub", *words, "--dry_run"]) == 0
     said = capsys.readouterr().out
-    assert "1 cases would go to imagesTs, 1 of them with masks" in said
+    assert "1 case would go to imagesTs, 1 of them with masks" in said
     assert "licence: CC BY" in said and "GOLD_STANDARD" in said
     assert not (tmp_path / "home").exists()
 
@@ -44,6 +44,12 @@ def test_dry_run_counts_what_is_made(tmp_path: Path, capsys: Captured) -> None:
     trees.lgg_kaggle(tmp_path / "source")
     assert main(["lgg", "-i", str(tmp_path / "source"), "--dry_run"]) == 0
     assert "and 9 more files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", ["0", "1000"])
+def test_number_out_of_range(number: str, words: list[str], capsys: Captured) -> None:
+    assert main(["mslub", *words, "-d", number]) == 2
+    assert "use -d 1 to 999" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["lgg"], ["lgg", "-i", "nowhere"], ["label_maps"]])

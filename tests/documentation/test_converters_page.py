@@ -69,6 +69,6 @@ def test_example_of_patterns(
     [words] = commands("pattern")
     assert main(words) == 0 and not Path("disanat_home").exists()
     said = capsys.readouterr().out
-    assert "P1_FLAIR.nii.gz" in said and "channel 1: FLAIR, 1 cases" in said
+    assert "P1_FLAIR.nii.gz" in said and "channel 1: FLAIR, 1 case" in said
     assert main([word for word in words if word != "--dry_run"]) == 0
     assert (Path("disanat_home/raw/Dataset030_MySet/labelsTs/P1.nii.gz")).is_file()
