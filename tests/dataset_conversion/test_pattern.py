@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import converter_trees as trees
+import numpy as np
 import pytest
 from sentences import check_sentence
 
@@ -16,6 +17,7 @@ from dataset_conversion.pattern import Pattern
 from dataset_conversion.registry import CONVERTERS
 from disanat.errors import DatasetError
 from disanat.home import Home
+from disanat.io.images import read_scan, same_grid
 
 PATTERN = CONVERTERS["pattern"]
 T1 = ["T1", "north/{case}/{case}_t1.nii.gz"]
@@ -110,3 +112,19 @@ def test_contrasts_on_two_grids_are_refused(source: Path) -> None:
 def test_words_make_the_name_in_their_order(source: Path) -> None:
     conversion = found(source, channel=[["T1", "{site}/{case}/{case}_t1.nii.gz"]])
     assert [s.name for s in conversion.subjects] == ["north_A1", "north_B2"]
+
+
+def test_folder_of_dicom_slices_becomes_one_file(tmp_path: Path) -> None:
+    for case in ("P1", "P2"):
+        trees.series(tmp_path / "source" / case / "t1")
+    options = {"name": "Mine", "train": True, "channel": [["T1", "{case}/t1"]]}
+    home = Home(tmp_path / "home")
+    made = convert(PATTERN, tmp_path / "source", home, link=True, **options)
+    files = sorted((made / "imagesTr").iterdir())
+    assert [path.name for path in files] == ["P1_0000.nii.gz", "P2_0000.nii.gz"]
+    scan, before = read_scan(files[0]), read_scan(tmp_path / "source" / "P1" / "t1")
+    np.testing.assert_array_equal(scan.array, before.array)
+    assert same_grid(scan.geometry, before.geometry)
+    times = [path.stat().st_mtime_ns for path in files]
+    convert(PATTERN, tmp_path / "source", home, link=True, **options)
+    assert [path.stat().st_mtime_ns for path in files] == times

@@ -471,3 +471,23 @@ LAYOUTS = (
     ),
     Layout("pattern", pattern, ("north_A1", "north_B2"), ("T1", "FLAIR"), options=_PATTERNS),
 )  # fmt: skip
+
+
+def series(folder: Path) -> None:
+    """A scan as DICOM slices, one file each."""
+    folder.mkdir(parents=True)
+    values = np.random.default_rng(0).integers(0, 900, SHAPE).astype(np.int16)
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for i, plane in enumerate(values):
+        image = sitk.GetImageFromArray(plane[None])
+        image.SetSpacing((1.0, 1.0, 2.0))
+        tags = {
+            "0008|0060": "MR", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3",
+            "0008|0018": f"1.2.3.4.{i}", "0020|0013": str(i),
+            "0020|0032": f"0\\0\\{2.0 * i}", "0020|0037": "1\\0\\0\\0\\1\\0",
+        }  # fmt: skip
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{i:03d}.dcm"))
+        writer.Execute(image)
