@@ -2,7 +2,8 @@
 
 Layouts: as published, `train/P1/T1/P1_T1_FLAIR.nii.gz` (the folder T1 and the second word are the
 visit, the third the contrast) and `test/P54/P54_FLAIR.nii.gz`, with `..._MASK.nii.gz`; or the files
-`P14_T2_FLAIR.nii.gz` in one folder. Described in arXiv 2410.07924.
+`P14_T2_FLAIR.nii.gz` in one folder, a sample that came without a licence. Described in Scientific
+Data, doi 10.1038/s41597-025-05250-y; published as doi 10.6084/m9.figshare.27919209.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def _find(request: Request) -> Found:
         subjects.append(Subject(case, channels, {"labelsTs": mask}))
     if not subjects:
         raise nothing_found(request.source, "file P1_T1_MASK.nii.gz or the like (lesion masks)")
+    if any(request.source.glob("*_MASK.nii*")):
+        return Found(subjects, licence="none stated", source="MSLesSeg challenge, in MNI space")
     return Found(subjects)
 
 
@@ -34,9 +37,9 @@ CONVERTER = Converter(
     dataset="MSLesSeg",
     number=104,
     split="Ts",
-    licence="none stated",
-    source="MSLesSeg challenge, in MNI space",
-    site="iplab.dmi.unict.it/mfs/ms-les-seg",
+    licence="CC BY 4.0",
+    source="MSLesSeg (doi 10.6084/m9.figshare.27919209), in MNI space",
+    site="figshare.com (doi 10.6084/m9.figshare.27919209)",
     expects=(
         "train/P1/T1/P1_T1_FLAIR.nii.gz, ..._T1, ..._T2, ..._MASK; test/P54/P54_FLAIR.nii.gz, ...",
         "P14_T2_FLAIR.nii.gz, ... in one folder",
