@@ -25,7 +25,11 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.safetensors", "pretrained/dal/*"]},
+    package_data={
+        "disanat": ["py.typed", "pretrained/*.safetensors", "pretrained/dal/*"],
+        "planning": ["py.typed"],
+        "dataset_conversion": ["py.typed"],
+    },
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",
