@@ -3,6 +3,7 @@
 from setuptools import find_packages, setup
 
 COMMANDS = {
+    "disanat": "disanat.cli.main:main",
     "disanat_plan_and_preprocess": "planning.cli:main",
     "disanat_train": "disanat.cli.train:main",
     "disanat_predict": "disanat.cli.predict:main",
@@ -52,7 +53,9 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "completion": ["argcomplete>=3.0"],
         "dev": [
+            "argcomplete>=3.0",
             "bandit",
             "hypothesis",
             "import-linter",

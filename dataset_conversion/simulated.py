@@ -7,6 +7,7 @@ The brains are the MNI152 atlas bent at random and rendered by signal equations
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -14,14 +15,10 @@ from tqdm import tqdm
 from dataset_conversion.common import Description, dataset_folder, write_mask
 from disanat.home import Home, write_json
 from disanat.io.images import Geometry, write_like
-from disanat.synthesis.brains import (
-    LesionKind,
-    SimulatedBrain,
-    render_scan,
-    simulate_brain,
-    simulate_lesions,
-)
-from disanat.synthesis.signal import Weighting
+
+if TYPE_CHECKING:
+    from disanat.synthesis.brains import LesionKind, SimulatedBrain
+    from disanat.synthesis.signal import Weighting
 
 __all__ = ["DATASET_ID", "TEST_CASES", "convert"]
 
@@ -67,6 +64,8 @@ def convert(
     Raises:
         DatasetError: the number is taken by another dataset.
     """
+    from disanat.synthesis.brains import render_scan, simulate_brain  # --help must be quick
+
     folder = dataset_folder(home, dataset_id, _DESCRIPTION.name)
     names = [f"sim_{i:03d}" for i in range(1, training_cases + 1)]
     streams = np.random.SeedSequence(SEED).spawn(len(names) + len(TEST_CASES))
@@ -83,6 +82,8 @@ def convert(
 
 
 def _write_test_case(folder: Path, name: str, rng: np.random.Generator, spacing_mm: float) -> None:
+    from disanat.synthesis.brains import render_scan, simulate_brain, simulate_lesions
+
     weighting, kind = TEST_CASES[name]
     brain = simulate_brain(rng, spacing_mm)
     lesion = simulate_lesions(rng, brain, kind)

@@ -133,6 +133,10 @@ def run_command(
     of disanat and passes through with its traceback.
     """
     parser.add_argument("--verbose", action="store_true", help="say more while running")
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # the shell asks for completion, which needs the extra `completion`
+
+        argcomplete.autocomplete(parser)
     args = parser.parse_args(argv)
     set_up_logging(args.verbose)
     try:

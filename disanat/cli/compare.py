@@ -1,4 +1,4 @@
-"""`disanat_compare`: several methods on the same test sets, in one table."""
+"""`disanat_compare`: train, predict and judge several methods alike, in one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`disanat_predict`: pseudo-healthy images, anomaly maps and lesion masks of new scans."""
+"""`disanat_predict`: make pseudo-healthy images, anomaly maps and lesion masks of new scans."""
 
 from __future__ import annotations
 
