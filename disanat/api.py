@@ -47,6 +47,7 @@ def train(
     processes: int = 0,
     resume: bool = False,
     restart: bool = False,
+    tensorboard: bool = False,
     pretrained: str | None = None,
     plans_name: str = "",
     ablations: Sequence[str] = (),
@@ -71,6 +72,7 @@ def train(
             more needs the usual `if __name__ == "__main__":`.
         resume: go on after the last epoch of a finished training too.
         restart: train anew.
+        tensorboard: write what TensorBoard shows too, into a folder of the model.
         pretrained: the model whose weights the networks start from: its folder, a method's name,
             or `pretrained` for the one that ships with disanat.
         plans_name: of the plan, where the dataset has several.
@@ -97,6 +99,7 @@ def train(
         workers=processes,
         resume=resume,
         restart=restart,
+        tensorboard=tensorboard,
         pretrained=find_model(place, pretrained) if pretrained else None,
         minutes=minutes,
     )

@@ -76,6 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     add_processes_argument(parser)
     parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write losses, figures and pictures for TensorBoard too, into the folder tensorboard "
+        "of the model (needs pip install 'disanat[tensorboard]')",
+    )
+    parser.add_argument(
         "--ablate",
         nargs="+",
         default=[],
@@ -118,6 +124,7 @@ def _run(args: argparse.Namespace) -> int:
         processes=workers,
         resume=args.resume,
         restart=args.restart,
+        tensorboard=args.tensorboard,
         pretrained=args.pretrained_weights,
         plans_name=args.plans_name,
         ablations=args.ablate,

@@ -15,11 +15,11 @@ from disanat.plans import BrainMaskTool
 from disanat.preparation import USUAL, Preparation
 from disanat.preprocessing.bias_field import BiasField, fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
-from disanat.preprocessing.brain_search import find_brain
+from disanat.preprocessing.brain_search import FoundBrain, find_brain
 from disanat.preprocessing.normalisation import OUTSIDE, IntensityScale, planned_scale
 from disanat.preprocessing.resampling import new_shape, resample
 
-__all__ = ["PreparedCase", "prepare_case"]
+__all__ = ["PreparedCase", "prepare_case", "prepare_found"]
 
 Triple = tuple[float, float, float]
 _MARGIN_MM = 6.0
@@ -75,8 +75,14 @@ def prepare_case(
         ImageError: no plausible brain was found, or the user's mask cannot be used.
         PlanError: the tool is not installed.
     """
+    return prepare_found(scans, find_brain(scans, tool, brain_mask), target, steps)
+
+
+def prepare_found(
+    scans: Mapping[int, Scan], found: FoundBrain, target: Triple, steps: Preparation = USUAL
+) -> PreparedCase:
+    """The same for scans whose brain has been found already."""
     first = next(iter(scans.values()))
-    found = find_brain(scans, tool, brain_mask)
     brain = found.mask
     box = brain_box(brain, first.spacing, _MARGIN_MM)
     inside = brain[box]
