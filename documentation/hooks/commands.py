@@ -16,8 +16,8 @@ __all__ = ["command_page", "notebook_page"]
 _HEAD = """\
 # Commands and their flags
 
-Made from the commands themselves when this site is built. `disanat --help` lists them, `COMMAND --help`
-shows the same flags. `disanat predict` and `disanat_predict` are the same.
+Made from the commands themselves when this site is built. `disanat --help` lists them,
+`COMMAND --help` shows the same flags. `disanat predict` and `disanat_predict` are the same.
 """
 
 
