@@ -3,6 +3,7 @@
 from setuptools import find_packages, setup
 
 COMMANDS = {
+    "disanat": "disanat.cli.main:main",
     "disanat_plan_and_preprocess": "planning.cli:main",
     "disanat_train": "disanat.cli.train:main",
     "disanat_predict": "disanat.cli.predict:main",
@@ -26,7 +27,11 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.safetensors", "pretrained/dal/*"]},
+    package_data={
+        "disanat": ["py.typed", "pretrained/*.safetensors", "pretrained/dal/*"],
+        "planning": ["py.typed"],
+        "dataset_conversion": ["py.typed"],
+    },
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",
@@ -49,12 +54,19 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "completion": ["argcomplete>=3.0"],
         "tensorboard": ["tensorboard"],
         "dev": [
+            "argcomplete>=3.0",
             "bandit",
             "hypothesis",
             "import-linter",
+            "ipykernel",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.27",
             "mypy",
+            "nbclient",
+            "nbformat",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

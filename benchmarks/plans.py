@@ -21,9 +21,9 @@ from disanat.home import Home
 from disanat.io.dataset import read_dataset
 from disanat.plans import Plans
 from planning.aggregate import aggregate
-from planning.cli import shipped_encoder
 from planning.explain import explain
 from planning.fingerprint import examine_dataset
+from planning.plan_dataset import shipped_encoder
 from planning.planner import Overrides, plan
 from steps import ROOT, commit
 

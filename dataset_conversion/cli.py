@@ -1,4 +1,4 @@
-"""`disanat_convert`: other people's folders into ours."""
+"""`disanat_convert`: turn a known dataset's folder into disanat's layout."""
 
 from __future__ import annotations
 

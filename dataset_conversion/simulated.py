@@ -7,6 +7,7 @@ The brains are the MNI152 atlas bent at random and rendered by signal equations
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -17,14 +18,10 @@ from dataset_conversion.placing import write_mask
 from disanat.home import Home, write_json
 from disanat.io.images import Geometry, write_like
 from disanat.locks import hold
-from disanat.synthesis.brains import (
-    LesionKind,
-    SimulatedBrain,
-    render_scan,
-    simulate_brain,
-    simulate_lesions,
-)
-from disanat.synthesis.signal import Weighting
+
+if TYPE_CHECKING:
+    from disanat.synthesis.brains import LesionKind, SimulatedBrain
+    from disanat.synthesis.signal import Weighting
 
 __all__ = ["CONVERTER", "TEST_CASES", "convert"]
 
@@ -81,9 +78,12 @@ def convert(
 
 
 def _write_cases(folder: Path, training_cases: int, spacing_mm: float) -> None:
+    from disanat.synthesis.brains import render_scan, simulate_brain  # --help must be quick
+
     names = [f"sim_{i:03d}" for i in range(1, training_cases + 1)]
     streams = np.random.SeedSequence(SEED).spawn(len(names) + len(TEST_CASES))
-    for name, stream in zip(tqdm([*names, *TEST_CASES], desc=folder.name, unit="case"), streams):
+    bar = tqdm([*names, *TEST_CASES], desc=folder.name, unit="case", disable=None)
+    for name, stream in zip(bar, streams):
         rng = np.random.default_rng(stream)
         if name in TEST_CASES:
             _write_test_case(folder, name, rng, spacing_mm)
@@ -94,6 +94,8 @@ def _write_cases(folder: Path, training_cases: int, spacing_mm: float) -> None:
 
 
 def _write_test_case(folder: Path, name: str, rng: np.random.Generator, spacing_mm: float) -> None:
+    from disanat.synthesis.brains import render_scan, simulate_brain, simulate_lesions
+
     weighting, kind = TEST_CASES[name]
     brain = simulate_brain(rng, spacing_mm)
     lesion = simulate_lesions(rng, brain, kind)

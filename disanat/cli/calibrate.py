@@ -1,4 +1,4 @@
-"""`disanat_calibrate`: a copy of a model whose thresholds hold at another site."""
+"""`disanat_calibrate`: make a copy of a model whose thresholds hold at another site."""
 
 from __future__ import annotations
 

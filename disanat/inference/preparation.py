@@ -59,7 +59,7 @@ def prepare_case(
     scans: Mapping[int, Scan],
     target: Triple,
     tool: BrainMaskTool = "extractor",
-    brain_mask: Path | None = None,
+    brain_mask: Path | Scan | None = None,
     steps: Preparation = USUAL,
 ) -> PreparedCase:
     """Find the brain, crop, standardise and resample.
@@ -68,7 +68,7 @@ def prepare_case(
         scans: the channels, on one grid.
         target: voxel size of the plan in mm.
         tool: what finds the brain in whole heads, as the plan says.
-        brain_mask: the user's own mask.
+        brain_mask: the user's own mask, or its file.
         steps: which of these steps the plan takes, and whether N4 goes first.
 
     Raises:
