@@ -3,6 +3,7 @@
 from setuptools import find_packages, setup
 
 COMMANDS = {
+    "disanat": "disanat.cli.main:main",
     "disanat_plan_and_preprocess": "planning.cli:main",
     "disanat_train": "disanat.cli.train:main",
     "disanat_predict": "disanat.cli.predict:main",
@@ -10,6 +11,7 @@ COMMANDS = {
     "disanat_compare": "disanat.cli.compare:main",
     "disanat_report": "disanat.cli.report:main",
     "disanat_audit": "disanat.cli.audit:main",
+    "disanat_calibrate": "disanat.cli.calibrate:main",
     "disanat_export_model": "disanat.cli.export_model:main",
     "disanat_import_model": "disanat.cli.import_model:main",
     "disanat_models": "disanat.cli.models:main",
@@ -27,7 +29,14 @@ setup(
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
     package_data={
-        "disanat": ["pretrained/*.safetensors", "pretrained/dal/*", "reporting/report/assets/*"]
+        "disanat": [
+            "py.typed",
+            "pretrained/*.safetensors",
+            "pretrained/dal/*",
+            "reporting/report/assets/*",
+        ],
+        "planning": ["py.typed"],
+        "dataset_conversion": ["py.typed"],
     },
     install_requires=[
         "acvl-utils>=0.2",
@@ -54,16 +63,25 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "completion": ["argcomplete>=3.0"],
+        "tensorboard": ["tensorboard"],
         "dev": [
+            "argcomplete>=3.0",
             "bandit",
             "hypothesis",
             "import-linter",
+            "ipykernel",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.27",
             "mypy",
+            "nbclient",
+            "nbformat",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
             "selenium",
+            "tensorboard",
         ]
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in COMMANDS.items()]},

@@ -19,7 +19,17 @@ from disanat.inference.lesions import FoundLesion
 from disanat.io.content import file_digest
 from disanat.locks import hold
 
-__all__ = ["LESIONS", "TABLE", "CaseRow", "Table", "done_before", "forget", "keep", "made_from", "scans_of"]
+__all__ = [
+    "LESIONS",
+    "TABLE",
+    "CaseRow",
+    "Table",
+    "done_before",
+    "forget",
+    "keep",
+    "made_from",
+    "scans_of",
+]
 
 log = logging.getLogger(__name__)
 

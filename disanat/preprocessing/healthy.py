@@ -25,7 +25,7 @@ from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
-__all__ = ["TissueEstimator", "preprocess_case", "read_case"]
+__all__ = ["TissueEstimator", "check_one_grid", "preprocess_case", "read_case"]
 
 TissueEstimator = Callable[[Sequence[np.ndarray], np.ndarray, Triple], np.ndarray]
 """From a case's channels, its brain mask and the voxel size in mm to class numbers."""
@@ -43,6 +43,16 @@ def read_case(case: Case) -> dict[int, Scan]:
         DatasetError: two channels lie on different grids.
     """
     scans = {channel: read_scan(path) for channel, path in case.channels.items()}
+    check_one_grid(scans)
+    return scans
+
+
+def check_one_grid(scans: Mapping[int, Scan]) -> None:
+    """The channels of a case lie on one grid.
+
+    Raises:
+        DatasetError: two of them do not.
+    """
     first = next(iter(scans.values()))
     for scan in scans.values():
         if not same_grid(first.geometry, scan.geometry):
@@ -51,7 +61,6 @@ def read_case(case: Case) -> dict[int, Scan]:
                 f"{scan.geometry.size} and {first.geometry.size}): resample one onto the other "
                 "(rigid registration with --register is not part of this version)."
             )
-    return scans
 
 
 def preprocess_case(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +22,7 @@ _DOT = "#4c8dd6"
 _MEAN = "#d1495b"
 _FAINT = "#8a94a6"
 _SPREAD = 0.22
-_STYLE = {
+_STYLE: Any = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
     "text.color": _INK,
@@ -37,7 +38,6 @@ def strip(
     groups: Mapping[str, Sequence[float]],
     label: str,
     logarithmic: bool = False,
-    mark: tuple[str, float] | None = None,
 ) -> str:
     """A row of dots for each group, with its median.
 
@@ -45,7 +45,6 @@ def strip(
         groups: values by name; a group without any is left out.
         label: of the axis, with the unit.
         logarithmic: a scale that is linear near 0 and logarithmic above 0.1.
-        mark: name and place of a line.
 
     Returns:
         The SVG element.
@@ -65,10 +64,6 @@ def strip(
         if logarithmic:
             axis.set_xscale("symlog", linthresh=0.1)
             axis.set_xlim(left=0)
-        if mark is not None:
-            axis.axvline(mark[1], color=_INK, linestyle=":", linewidth=1)
-            axis.annotate(mark[0], (mark[1], 1), (3, -2), "data", textcoords="offset points",
-                          xycoords=("data", "axes fraction"), va="top", fontsize=8)  # fmt: skip
         axis.set_xlabel(label)
         return _svg(figure)
 

@@ -162,7 +162,7 @@ def _like(first: Scan, other: Scan) -> Scan:
 def _frame(scan: Scan, box: tuple[slice, ...]) -> Frame:
     bounds = [s.indices(n)[:2] for s, n in zip(box, scan.array.shape)]
     extent = [(stop - start) * mm for (start, stop), mm in zip(bounds, scan.spacing)]
-    mm = max(_FINEST_MM, min(scan.spacing), (np.prod(extent) / _LARGEST) ** (1 / 3))
+    mm = max(_FINEST_MM, min(scan.spacing), float(np.prod(extent) / _LARGEST) ** (1 / 3))
     shape = [max(1, round(length / mm)) for length in extent]
     start = [begin for begin, _ in bounds]
     return Frame(
@@ -170,7 +170,7 @@ def _frame(scan: Scan, box: tuple[slice, ...]) -> Frame:
         scan.spacing,
         (start[0], start[1], start[2]),
         (shape[0], shape[1], shape[2]),
-        float(mm),
+        mm,
     )
 
 
