@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-import subprocess  # nosec B404: git alone, with fixed words
+import subprocess  # nosec B404
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +35,8 @@ def commit() -> str:
         return ""
     words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
-        done = subprocess.run(  # nosec B603 B607: fixed words; git is where the user has it
+        # The words are fixed; git is where the user has it.
+        done = subprocess.run(  # nosec B603
             words, cwd=root, capture_output=True, text=True, timeout=_PATIENCE_S
         )
     except (OSError, subprocess.TimeoutExpired):
