@@ -63,7 +63,6 @@ setup(
             "import-linter",
             "ipykernel",
             "mkdocs-material>=9.5",
-            "mkdocstrings[python]>=0.27",
             "mypy",
             "nbclient",
             "nbformat",
