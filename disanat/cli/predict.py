@@ -94,6 +94,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="predict again what is there (default: cases that were predicted from the same files "
         "with the same model and settings are kept, so that what was interrupted goes on)",
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="write report.html into the results as well, as disanat_report does",
+    )
     add_prediction_arguments(parser)
     add_home_argument(parser)
     return parser
@@ -128,6 +133,10 @@ def _run(args: argparse.Namespace) -> int:
         (args.part_id, args.num_parts),
         args.overwrite,
     )
+    if args.report:
+        from disanat.reporting.report.write import write_report
+
+        log.info("Report: %s", write_report(args.output, scans=args.input))
     failed = [row for row in rows if row.status == "failed"]
     log.info("%d of %d cases predicted: %s", len(rows) - len(failed), len(rows), args.output)
     flagged = [row.case for row in rows if row.flags]

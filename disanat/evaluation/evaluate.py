@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cattrs
 import numpy as np
+from tqdm import tqdm
 
 from disanat.errors import DatasetError
 from disanat.evaluation.bootstrap import Estimate, estimate_mean
@@ -106,10 +107,17 @@ def label_path(labels: Path, case: str) -> Path | None:
     return find_image(labels, case)
 
 
-def evaluate_folder(predictions: Path, labels: Path) -> Evaluation:
+def evaluate_folder(
+    predictions: Path, labels: Path, seen: Callable[[str, Ranking], None] | None = None
+) -> Evaluation:
     """Compare `CASE_anomaly.nii.gz`, `CASE.nii.gz` and `CASE_brainmask.nii.gz` with `labels/CASE`.
 
     Every label above 0 is lesion; a label map of zeros alone says that the brain is healthy.
+
+    Args:
+        predictions: what `disanat_predict` wrote.
+        labels: expert masks.
+        seen: called with each case and its sorted scores.
 
     Raises:
         DatasetError: no predictions, a case without a label, or a label on another grid.
@@ -126,7 +134,11 @@ def evaluate_folder(predictions: Path, labels: Path) -> Evaluation:
         )
     scores = _case_scores(predictions / "predictions.csv")
     truths = {case: _require_label(labels, case) for case in cases}
-    judged = [_judge(predictions, case, truths[case], scores.get(case)) for case in cases]
+    judged = []
+    for case in tqdm(cases, desc="judging", unit="case", disable=None):
+        judged.append(_judge(predictions, case, truths[case], scores.get(case)))
+        if seen is not None:
+            seen(case, judged[-1].ranking)
     missing = tuple(sorted(set(_labelled(labels)) - set(cases)))
     if missing:
         logger.warning("No prediction for %s: left out of every mean.", ", ".join(missing))

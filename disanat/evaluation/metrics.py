@@ -19,6 +19,7 @@ __all__ = [
     "best_dice",
     "dice",
     "pool",
+    "precision_at",
     "rank",
     "slice_scores",
     "true_positive_rate",
@@ -96,6 +97,22 @@ def average_precision(ranking: Ranking) -> float | None:
         return None
     _, counts, true, called = _steps(ranking)
     return float(np.sum(counts * (true / called)) / ranking.positives)
+
+
+def precision_at(ranking: Ranking, recalls: np.ndarray) -> np.ndarray:
+    """The precision at the highest threshold that reaches each recall.
+
+    Args:
+        ranking: of a scan with lesions.
+        recalls: above 0, at most 1.
+
+    Returns:
+        Of the shape of `recalls`; 0 where no threshold reaches it, as lesion voxels are lost.
+    """
+    _, _, true, called = _steps(ranking)
+    reached, precision = true[::-1] / ranking.positives, (true / called)[::-1]
+    at = np.searchsorted(reached, np.asarray(recalls) - 1e-9)
+    return np.append(precision, 0.0)[at]
 
 
 def best_dice(ranking: Ranking) -> tuple[float, float | None] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import write_json
 from disanat.inference.bundled import is_bundled
+from disanat.inference.made_by import command_line, commit, versions
 from disanat.inference.model import DESCRIPTION, finished
 from disanat.inference.predictor import Prediction, Predictor, input_cases
 from disanat.inference.records import (
@@ -45,12 +46,12 @@ class _Work:
     settings: str
     """Stands for the model and all settings."""
 
-    def made_from(self, case: Case, mask: Path | None) -> str:
-        """Stands for all that the prediction of a case depends on."""
+    def made_from(self, scans: Mapping[int, str], mask: Path | None) -> str:
+        """Stands for all that the prediction of a case depends on; scans by their digests."""
         return made_from(
             {
                 "settings": self.settings,
-                "channels": {number: image_digest(path) for number, path in case.channels.items()},
+                "channels": scans,
                 "brain_mask": None if mask is None else image_digest(mask),
             }
         )
@@ -110,7 +111,7 @@ def predict_folder(
     names = [case.name for case in cases]
     number, parts = part
     with _held(target, number, parts):
-        _describe(predictor, target, channels, brain_masks)
+        _describe(predictor, source, target, channels, brain_masks)
         table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
         for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
@@ -140,12 +141,17 @@ def _held(target: Path, number: int, parts: int) -> Iterator[None]:
 
 
 def _describe(
-    predictor: Predictor, target: Path, channels: list[int] | None, brain_masks: Path | None
+    predictor: Predictor,
+    source: Path,
+    target: Path,
+    channels: list[int] | None,
+    brain_masks: Path | None,
 ) -> None:
     model = predictor.model
     write_json(
         {
             "schema_version": 1,
+            "input": str(source.absolute()),
             "model": str(model.folder),
             "bundled": is_bundled(model.folder),
             "finished": finished(model.folder),
@@ -157,6 +163,9 @@ def _describe(
             "channels": channels,
             "brain_mask_tool": model.plans.brain_mask_tool,
             "brain_masks": None if brain_masks is None else str(brain_masks),
+            "command": command_line(),
+            "commit": commit(),
+            "versions": versions(),
         },
         target / "prediction.json",
     )
@@ -173,7 +182,8 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
                 "--use_channels."
             )
         mask = _users_mask(case, work.brain_masks)
-        source = work.made_from(case, mask)
+        scans = {number: image_digest(path) for number, path in case.channels.items()}
+        source = work.made_from(scans, mask)
         before = None if overwrite else done_before(target, case.name, source)
         if before is not None:
             return before, True
@@ -188,7 +198,7 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
         keep(target, row, work.settings)
         return row, False
     row = _row(case, prediction, time.monotonic() - began)
-    keep(target, row, work.settings, source, files, prediction.lesions)
+    keep(target, row, work.settings, source, files, prediction.lesions, scans)
     return row, False
 
 

@@ -19,7 +19,17 @@ from disanat.inference.lesions import FoundLesion
 from disanat.io.content import file_digest
 from disanat.locks import hold
 
-__all__ = ["TABLE", "CaseRow", "Table", "done_before", "forget", "keep", "made_from"]
+__all__ = [
+    "LESIONS",
+    "TABLE",
+    "CaseRow",
+    "Table",
+    "done_before",
+    "forget",
+    "keep",
+    "made_from",
+    "scans_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +73,7 @@ def keep(
     source: str = "",
     files: Sequence[Path] = (),
     lesions: Sequence[FoundLesion] = (),
+    scans: Mapping[int, str] | None = None,
 ) -> None:
     """Record what became of a case.
 
@@ -73,12 +84,14 @@ def keep(
         source: what the case was made from; empty for one that failed.
         files: written for it.
         lesions: of its mask.
+        scans: SHA-256 (hex) of what was read, by channel; names and places are not kept.
     """
     digests = {path.name: file_digest(path) for path in files}
     record = {
         "schema_version": 1,
         "settings": settings,
         "made_from": source,
+        "scans": {str(number): digest for number, digest in (scans or {}).items()},
         "files": digests,
         "row": asdict(row),
         "lesions": [asdict(lesion) for lesion in lesions],
@@ -96,6 +109,11 @@ def done_before(target: Path, case: str, source: str) -> CaseRow | None:
         if not path.is_file() or file_digest(path) != digest:
             return None
     return CaseRow(**record["row"])
+
+
+def scans_of(target: Path, case: str) -> dict[int, str]:
+    """SHA-256 (hex) of the scans that a case was predicted from, by channel; empty if unknown."""
+    return dict(_read(target, case).get("scans", {}))
 
 
 def forget(target: Path, case: str) -> None:
@@ -197,7 +215,8 @@ def _read(target: Path, case: str) -> dict[str, Any]:
         record = dict(read_json(path, DatasetError, "the case is predicted again"))
         CaseRow(**record["row"])
         lesions = [asdict(FoundLesion(**lesion)) for lesion in record["lesions"]]
-        return record | {"files": dict(record["files"]), "lesions": lesions}
-    except (DatasetError, KeyError, TypeError, ValueError) as cause:
+        scans = {int(number): str(digest) for number, digest in record.get("scans", {}).items()}
+        return record | {"files": dict(record["files"]), "lesions": lesions, "scans": scans}
+    except (DatasetError, AttributeError, KeyError, TypeError, ValueError) as cause:
         log.debug("%s: %r", path, cause)
         return {}

@@ -10,16 +10,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import ndimage
 
 from disanat.errors import DatasetError
 from disanat.home import atomic_path
 from disanat.io.images import Scan, read_labels, read_scan
+from disanat.reporting.place import brain_box, brightest, most_anomalous
 
 __all__ = ["PanelRow", "case_panel", "set_panel"]
 
-_FOCUS_MM = 4.0
-_MARGIN_MM = 6.0
 _MASK_COLOUR = (1.0, 0.25, 0.2)
 _TRUTH_COLOUR = (0.2, 0.9, 0.35)
 _DPI = 90
@@ -140,7 +138,7 @@ def _load(row: PanelRow) -> _Volumes:
     mask = _same_shape(scan, read_labels(base.with_name(f"{row.case}.nii.gz"))) > 0
     brain = _same_shape(scan, read_labels(base.with_name(f"{row.case}_brainmask.nii.gz"))) > 0
     truth = _same_shape(scan, read_labels(row.label)) > 0 if row.label else None
-    box = _box(brain if truth is None else brain | truth, scan.spacing)
+    box = brain_box(brain if truth is None else brain | truth, scan.spacing)
     inside = scan.array[brain] if brain.any() else scan.array
     low, high = np.percentile(inside, (0.5, 99.5))
     return _Volumes(
@@ -151,29 +149,17 @@ def _load(row: PanelRow) -> _Volumes:
         truth[box] if truth is not None else None,
         scan.spacing,
         (float(low), float(max(high, low + 1e-6))),
-        _brightest(row.predictions, anomaly),
+        brightest(_threshold(row.predictions), anomaly),
     )
 
 
-def _box(region: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, ...]:
-    """The bounding box of a region with a margin; everything where the region is empty."""
-    found = ndimage.find_objects(region.astype(np.uint8))
-    if not found:
-        return (slice(None),) * 3
-    margins = [round(_MARGIN_MM / mm) for mm in spacing]
-    return tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(found[0], margins))
-
-
-def _brightest(predictions: Path, anomaly: np.ndarray) -> float:
-    """Twice the stored threshold, so that every case of a set has the same colours."""
+def _threshold(predictions: Path) -> float:
+    """As it was stored; 0 where that cannot be read."""
     try:
         stored = json.loads((predictions / "prediction.json").read_text(encoding="utf-8"))
-        threshold = float(stored["threshold"])
+        return float(stored["threshold"])
     except (OSError, ValueError, KeyError, TypeError):
-        threshold = 0.0
-    if threshold > 0:
-        return 2 * threshold
-    return float(max(np.percentile(anomaly, 99.8), 1e-6))
+        return 0.0
 
 
 def _focus(volumes: _Volumes) -> tuple[int, int, int]:
@@ -182,10 +168,7 @@ def _focus(volumes: _Volumes) -> tuple[int, int, int]:
     if volumes.truth is not None and volumes.truth.any():
         # A missed lesion is shown too, hence the little addition.
         strength = volumes.truth * (strength + 0.05 * volumes.brightest)
-    sigma = [_FOCUS_MM / mm for mm in volumes.spacing]
-    blurred = ndimage.gaussian_filter(strength.astype(np.float32), sigma)
-    s, p, left = np.unravel_index(int(np.argmax(blurred)), blurred.shape)
-    return int(s), int(p), int(left)
+    return most_anomalous(strength, volumes.spacing)
 
 
 def _cut(array: np.ndarray, plane: int, index: int) -> np.ndarray:

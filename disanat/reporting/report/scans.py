@@ -1,0 +1,61 @@
+"""Finding the scan that a case was predicted from, to show it beside what was made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from disanat.errors import DatasetError, DisanatError
+from disanat.inference.records import scans_of
+from disanat.io.cases import Case, find_cases
+from disanat.io.content import image_digest
+
+__all__ = ["Scans"]
+
+
+@dataclass(frozen=True)
+class Scans:
+    """The scans of a folder (or one file) by case; none where it is gone, and `absent` says why."""
+
+    predictions: Path
+    cases: dict[str, Case]
+    absent: str = ""
+
+    @classmethod
+    def find(cls, predictions: Path, recorded: str, given: Path | None = None) -> Scans:
+        """Look where the user says, else where the predictions say they were made from.
+
+        Args:
+            predictions: folder of the predictions.
+            recorded: path of the input as `prediction.json` has it; empty if it does not say.
+            given: folder or file of the user.
+
+        Raises:
+            DatasetError: the user's folder holds no images.
+        """
+        if given is not None:
+            return cls(predictions, {case.name: case for case in find_cases(given)})
+        if not recorded:
+            return cls(predictions, {}, "where the scans lie was not recorded: give their folder "
+                       "with -s")  # fmt: skip
+        try:
+            return cls(predictions, {case.name: case for case in find_cases(Path(recorded))})
+        except (DisanatError, OSError):
+            return cls(predictions, {}, "the folder of the scans is gone: give it with -s")
+
+    def of(self, case: str, channel: int) -> Path:
+        """The scan of a case.
+
+        Raises:
+            DatasetError: it is gone, or is another one than was predicted.
+            ImageError: it cannot be read.
+        """
+        if self.absent:
+            raise DatasetError(self.absent)
+        found = self.cases.get(case, Case(case, {})).channels.get(channel)
+        if found is None:
+            raise DatasetError("the scan is not in the folder of the scans")
+        digest = scans_of(self.predictions, case).get(channel)
+        if digest is not None and digest != image_digest(found):
+            raise DatasetError("the scan was changed after the prediction")
+        return found
