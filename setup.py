@@ -39,6 +39,7 @@ setup(
         "pebble>=5.0",
         "portalocker>=3.0",
         "psutil",
+        "pydicom>=3.0",
         "scikit-image",
         "scikit-learn",
         "scipy",

@@ -15,13 +15,14 @@ import SimpleITK as sitk
 
 from disanat.errors import ImageError
 from disanat.home import atomic_path
-from disanat.io.dicom import read_dicom
 from disanat.io.integrity import check_file
+from disanat.io.reading import ENDINGS, oblique, read_image
 
 __all__ = [
     "ENDINGS",
     "Geometry",
     "Scan",
+    "as_stored",
     "canonical_frame",
     "is_constant",
     "read_geometry",
@@ -31,7 +32,6 @@ __all__ = [
     "write_like",
 ]
 
-ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 _CANONICAL = "LPS"
 _FINEST_MM, _COARSEST_MM = 0.02, 50.0
 _LONGEST_MM, _FARTHEST_MM = 3000.0, 1e5
@@ -70,51 +70,15 @@ class Scan:
     path: Path
 
 
-def _read(path: Path) -> tuple[sitk.Image, int]:
-    """The image, and how many of its voxels are NaN or infinite without SimpleITK's notice."""
-    try:
-        there, folder, regular = path.exists(), path.is_dir(), path.is_file()
-    except (OSError, ValueError) as cause:
-        raise ImageError(f"{str(path)!r} is no usable name ({cause}): rename the file.") from cause
-    if not there:
-        raise ImageError(f"{path} does not exist: check the path.")
-    if folder:
-        return read_dicom(path), 0
-    if not regular:
-        raise ImageError(f"{path} is neither a file nor a folder: give an image file.")
-    bad = check_file(path)
-    try:
-        return sitk.ReadImage(str(path)), bad
-    except (RuntimeError, MemoryError, UnicodeEncodeError) as cause:
-        if "rthonormal" in str(cause):
-            raise _oblique(path) from cause
-        reason = " ".join(str(cause).split("Error:")[-1].split())
-        raise ImageError(
-            f"{path} cannot be read as an image ({reason[-160:]}): check that it is complete, and "
-            f"of a format such as {', '.join(ENDINGS[:4])}."
-        ) from cause
-
-
-def _oblique(path: Path) -> ImageError:
-    return ImageError(
-        f"{path} has direction axes that are not at right angles: resample it to an ordinary grid, "
-        "or repair its header's qform and sform."
-    )
-
-
 def _canonical(path: Path) -> tuple[sitk.Image, Geometry, int]:
-    image, bad = _read(path)
+    image, bad = read_image(path)
     size = image.GetSize()
     if image.GetDimension() == 4 and size[3] == 1:
         image = image[:, :, :, 0]
     elif image.GetDimension() == 3 and image.GetNumberOfComponentsPerPixel() == 1:
         pass
     else:
-        raise ImageError(
-            f"{path} is not a single 3D image (size {'x'.join(map(str, size))}, "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel): split it and give each "
-            "contrast as a file of its own."
-        )
+        raise _not_one_volume(path, image)
     if "complex" in image.GetPixelIDTypeAsString():
         raise ImageError(f"{path} holds complex numbers: give its magnitude as an image.")
     geometry = Geometry(
@@ -124,11 +88,24 @@ def _canonical(path: Path) -> tuple[sitk.Image, Geometry, int]:
     return sitk.DICOMOrient(image, _CANONICAL), geometry, bad
 
 
+def _not_one_volume(path: Path, image: sitk.Image) -> ImageError:
+    size, parts = image.GetSize(), image.GetNumberOfComponentsPerPixel()
+    seen = f"{path} is not a single 3D image (size {'x'.join(map(str, size))}"
+    if len(size) == 4 and parts == 1:
+        return ImageError(
+            f"{seen}, that is {size[3]} volumes in one file): take one of them, or the mean of "
+            "those that show the same, and give it as a file of its own."
+        )
+    return ImageError(
+        f"{seen}, {parts} values per voxel): split it and give each contrast as a file of its own."
+    )
+
+
 def _check_geometry(path: Path, geometry: Geometry) -> None:
     """No brain lies on a grid that is outside these bounds; its header is wrong."""
     axes = np.reshape(geometry.direction, (3, 3))
     if not np.abs(axes.T @ axes - np.eye(3)).max() < _SKEW:
-        raise _oblique(path)
+        raise oblique(path)
     spacing = np.array(geometry.spacing)
     plausible = ((spacing >= _FINEST_MM) & (spacing <= _COARSEST_MM)).all()
     if not plausible or (spacing * geometry.size).max() > _LONGEST_MM:
@@ -261,6 +238,23 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     Raises:
         ImageError: the array does not fit the grid, or the file cannot be written.
     """
+    image = as_stored(array, geometry, path)
+    with atomic_path(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+        except RuntimeError as cause:
+            raise ImageError(
+                f"{path} cannot be written: check the folder's rights and free space."
+            ) from cause
+        _check_written(path, temporary)
+
+
+def as_stored(array: np.ndarray, geometry: Geometry, path: Path) -> sitk.Image:
+    """A canonical array (S, P, L) in the order of axes of the file that it belongs to.
+
+    Raises:
+        ImageError: the array does not fit the grid; the message names `path`.
+    """
     frame = canonical_frame(geometry)
     if array.shape != frame.GetSize()[::-1]:
         raise ImageError(
@@ -273,14 +267,7 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     image.SetSpacing(geometry.spacing)
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
-    with atomic_path(path) as temporary:
-        try:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-        except RuntimeError as cause:
-            raise ImageError(
-                f"{path} cannot be written: check the folder's rights and free space."
-            ) from cause
-        _check_written(path, temporary)
+    return image
 
 
 def _check_written(path: Path, temporary: Path) -> None:
