@@ -22,8 +22,8 @@ __all__ = [
     "ENDINGS",
     "Geometry",
     "Scan",
-    "as_stored",
     "canonical_frame",
+    "image_like",
     "is_constant",
     "read_geometry",
     "read_labels",
@@ -238,7 +238,13 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     Raises:
         ImageError: the array does not fit the grid, or the file cannot be written.
     """
-    image = as_stored(array, geometry, path)
+    frame = canonical_frame(geometry)
+    if array.shape != frame.GetSize()[::-1]:
+        raise ImageError(
+            f"{path} was to be written with shape {array.shape}, but its scan has "
+            f"{frame.GetSize()[::-1]}: predict it again from the unchanged scan."
+        )
+    image = image_like(array, geometry)
     with atomic_path(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
@@ -249,16 +255,16 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
         _check_written(path, temporary)
 
 
-def as_stored(array: np.ndarray, geometry: Geometry, path: Path) -> sitk.Image:
-    """A canonical array (S, P, L) in the order of axes of the file that it belongs to.
+def image_like(array: np.ndarray, geometry: Geometry) -> sitk.Image:
+    """A canonical array (axes S, P, L) as an image on the grid it came from.
 
     Raises:
-        ImageError: the array does not fit the grid; the message names `path`.
+        ImageError: the array does not fit the grid.
     """
     frame = canonical_frame(geometry)
     if array.shape != frame.GetSize()[::-1]:
         raise ImageError(
-            f"{path} was to be written with shape {array.shape}, but its scan has "
+            f"An array of shape {array.shape} does not fit its scan, which has "
             f"{frame.GetSize()[::-1]}: predict it again from the unchanged scan."
         )
     image = sitk.GetImageFromArray(np.ascontiguousarray(array))
