@@ -49,8 +49,10 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "dicom": ["highdicom>=0.23"],
         "dev": [
             "bandit",
+            "highdicom>=0.23",
             "hypothesis",
             "import-linter",
             "mypy",

@@ -7,13 +7,12 @@ result is trusted only if another start, which began elsewhere, ends at the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
-__all__ = ["NotRegistered", "Registration", "register"]
+__all__ = ["NotRegisteredError", "Registration", "register"]
 
 _BINS = 32
 _SEED = 1
@@ -32,7 +31,7 @@ Found = tuple[sitk.Euler3DTransform, float]
 """A transform and its metric: lower is better."""
 
 
-class NotRegistered(Exception):
+class NotRegisteredError(Exception):
     """Why two scans could not be brought together, in words that follow their names."""
 
 
@@ -59,14 +58,14 @@ def register(fixed: sitk.Image, moving: sitk.Image) -> Registration:
     """Find the rigid transform between two 3D scans of one head.
 
     Raises:
-        NotRegistered: no trustworthy one was found.
+        NotRegisteredError: no trustworthy one was found.
     """
     rough = _Pair.of(fixed, moving, _COARSE_MM)
     places = _places(rough.head)
     starts = _starts(places, _places(_head(rough.moving)))
     tried = [one for start in starts if (one := rough.search(start, 40)) is not None]
     if len(tried) < 2:
-        raise NotRegistered("show no common part of a head")
+        raise NotRegisteredError("show no common part of a head")
     near = _near_best(tried, places)
     if len(near) < 2:  # only one start was near enough: does it draw others that begin near it?
         again = (rough.search(start, 40) for start in _around(near[0], places.mean(axis=0)))
@@ -75,16 +74,16 @@ def register(fixed: sitk.Image, moving: sitk.Image) -> Registration:
     found = [one for start in near[:_REFINED] if (one := pair.search(start, 120)) is not None]
     found.sort(key=lambda one: one[1])
     if len(found) < 2:
-        raise NotRegistered("could not be brought together: from no two starts the same was found")
+        raise NotRegisteredError("could not be brought together: from no two starts the same was found")
     best = found[0][0]
     spread = min(_distance(best, other, places) for other, _ in found[1:])
     if spread > _NEAR_MM:
-        raise NotRegistered(
+        raise NotRegisteredError(
             f"could not be brought together: what two starts found lies {spread:.1f} mm apart"
         )
     before, after = (pair.information(t) for t in (sitk.Euler3DTransform(), best))
     if after < _LEAST_INFORMATION:
-        raise NotRegistered("have too little in common to be brought together")
+        raise NotRegisteredError("have too little in common to be brought together")
     still = sitk.Euler3DTransform()
     return Registration(best, _distance(best, still, places), _turn(best), before, after, spread)
 
@@ -206,7 +205,7 @@ def _transform(
 
 def _distance(one: sitk.Transform, other: sitk.Transform, places: np.ndarray) -> float:
     """How far apart two transforms put the places of a head, on average, in mm."""
-    some: Sequence[np.ndarray] = places[:: max(1, len(places) // 200)]
+    some = places[:: max(1, len(places) // 200)]
     apart = [
         np.subtract(one.TransformPoint(p.tolist()), other.TransformPoint(p.tolist())) for p in some
     ]

@@ -54,7 +54,8 @@ def fill_lesions(
     if not mask.any():
         return filled
     box = _box(mask, spacing)
-    x, healthy, lesion, inside = (a[box] for a in (filled, phi, mask, brain))
+    x, healthy = filled[box], phi[box]
+    lesion, inside = mask[box], brain[box]
     distance = ndimage.distance_transform_edt(~lesion, sampling=spacing)
     share = np.clip(1 - distance / _EDGE_MM, 0, 1)
     share = np.where(inside | lesion, share * share * (3 - 2 * share), 0)

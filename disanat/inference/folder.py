@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import logging
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,15 @@ from disanat.inference.records import (
 )
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
+from disanat.io.dicom_seg import is_dicom_image, require_highdicom
 from disanat.locks import hold
+from disanat.preprocessing.alignment import AlignedChannel
 
 __all__ = ["CaseRow", "predict_folder"]
 
 log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class _Work:
     target: Path
     extras: tuple[str, ...]
     brain_masks: Path | None
+    channel_names: dict[int, str]
+    register: bool
     settings: str
     """Stands for the model and all settings."""
 
@@ -65,6 +72,8 @@ def predict_folder(
     brain_masks: Path | None = None,
     part: tuple[int, int] = (0, 1),
     overwrite: bool = False,
+    register: bool = False,
+    channel_names: Sequence[str] = (),
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -82,6 +91,8 @@ def predict_folder(
         part: number of the part to predict, and of how many; several processes, each with its own
             part, fill one folder and one table.
         overwrite: predict again what is there.
+        register: bring channels on other grids onto that of the first; else they are refused.
+        channel_names: what the channels are called, in the order of their numbers.
 
     Returns:
         One row per case of the part, those that failed with status `failed` and a message.
@@ -98,19 +109,23 @@ def predict_folder(
         )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
+    named = _named(cases, channel_names)
+    _check_dicom(cases, extras)
     settings = made_from(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
             "brain_mask_tool": predictor.model.plans.brain_mask_tool,
             "threshold": predictor.threshold,
             "extras": sorted(extras),
+            **({"register": True} if register else {}),
+            **({"channel_names": list(channel_names)} if channel_names else {}),
         }
     )
-    work = _Work(predictor, target, extras, brain_masks, settings)
+    work = _Work(predictor, target, extras, brain_masks, named, register, settings)
     names = [case.name for case in cases]
     number, parts = part
     with _held(target, number, parts):
-        _describe(predictor, target, channels, brain_masks)
+        _describe(predictor, target, channels, brain_masks, channel_names, register)
         table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
         for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
@@ -140,7 +155,12 @@ def _held(target: Path, number: int, parts: int) -> Iterator[None]:
 
 
 def _describe(
-    predictor: Predictor, target: Path, channels: list[int] | None, brain_masks: Path | None
+    predictor: Predictor,
+    target: Path,
+    channels: list[int] | None,
+    brain_masks: Path | None,
+    channel_names: Sequence[str] = (),
+    register: bool = False,
 ) -> None:
     model = predictor.model
     write_json(
@@ -157,6 +177,8 @@ def _describe(
             "channels": channels,
             "brain_mask_tool": model.plans.brain_mask_tool,
             "brain_masks": None if brain_masks is None else str(brain_masks),
+            "channel_names": list(channel_names),
+            "register": register,
         },
         target / "prediction.json",
     )
@@ -179,7 +201,8 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
             return before, True
         forget(target, case.name)
         _remove_outputs(case.name, target)
-        prediction = work.predictor.predict_case(case, mask)
+        more = {"register": True} if work.register else {}
+        prediction = work.predictor.predict_case(case, mask, **more)
         files = prediction.save(target, case.name, work.extras)
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
@@ -187,12 +210,14 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
         row = CaseRow(case.name, "failed", message=str(mistake))
         keep(target, row, work.settings)
         return row, False
-    row = _row(case, prediction, time.monotonic() - began)
+    row = _row(case, prediction, time.monotonic() - began, work.channel_names)
     keep(target, row, work.settings, source, files, prediction.lesions)
     return row, False
 
 
-def _row(case: Case, prediction: Prediction, seconds: float) -> CaseRow:
+def _row(
+    case: Case, prediction: Prediction, seconds: float, names: Mapping[int, str]
+) -> CaseRow:
     _warn(case.name, prediction)
     p = prediction.case_p
     return CaseRow(
@@ -207,8 +232,59 @@ def _row(case: Case, prediction: Prediction, seconds: float) -> CaseRow:
         case_p=round(p.value, 4) if p else None,
         case_p_resolution=round(p.resolution, 4) if p else None,
         flags=";".join(prediction.flags),
+        channel_names=" ".join(names[number] for number in case.channels if number in names),
+        registration=";".join(_told(one) for one in prediction.registration),
         seconds=round(seconds, 2),
     )
+
+
+def _told(one: AlignedChannel) -> str:
+    return (
+        f"channel {one.channel}: {one.shift_mm:.1f} mm {one.turn_deg:.1f} deg information "
+        f"{one.information_before:.2f} to {one.information_after:.2f} spread {one.spread_mm:.1f} "
+        f"mm covered {one.covered:.2f}"
+    )
+
+
+def _named(cases: Sequence[Case], names: Sequence[str]) -> dict[int, str]:
+    """Channel number -> name, as the user gives them.
+
+    Raises:
+        DatasetError: there are more or fewer names than channels, or a name is no word of its own.
+    """
+    if not names:
+        return {}
+    numbers = sorted({number for case in cases for number in case.channels})
+    if len(names) != len(numbers):
+        raise DatasetError(
+            f"--channels gives {len(names)} names, but the scans have {len(numbers)} channels "
+            f"({', '.join(map(str, numbers))}): give a name for each, in this order."
+        )
+    if len({n.casefold() for n in names}) < len(names) or not all(map(_NAME.fullmatch, names)):
+        raise DatasetError(
+            f"--channels {' '.join(names)} cannot be used: give each channel a name of its own, of "
+            "letters, digits, dots, dashes and underscores."
+        )
+    return dict(zip(numbers, names))
+
+
+def _check_dicom(cases: Sequence[Case], extras: Sequence[str]) -> None:
+    """A DICOM segmentation refers to a DICOM image.
+
+    Raises:
+        PlanError: highdicom is not installed.
+        DatasetError: a case was not read from DICOM.
+    """
+    if "dicom_seg" not in extras:
+        return
+    require_highdicom()
+    for case in cases:
+        first = next(iter(case.channels.values()), None)
+        if first is not None and not is_dicom_image(first):
+            raise DatasetError(
+                f"{first} is no DICOM image, so no DICOM segmentation can refer to it: leave "
+                "dicom_seg out of --save, or give the DICOM series."
+            )
 
 
 def _warn(case: str, prediction: Prediction) -> None:
@@ -235,5 +311,7 @@ def _remove_outputs(case: str, target: Path) -> None:
     """Results of an earlier prediction must not outlive a failure of this one."""
     for ending in ("", "_anomaly", "_brainmask", "_anatomy", "_edges"):
         (target / f"{case}{ending}.nii.gz").unlink(missing_ok=True)
-    for phi in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_phi.nii.gz"):
-        phi.unlink()
+    (target / f"{case}_seg.dcm").unlink(missing_ok=True)
+    for kind in ("phi", "filled"):
+        for path in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_{kind}.nii.gz"):
+            path.unlink()

@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from disanat.errors import DatasetError
+import disanat
+from disanat.errors import DatasetError, ImageError
+from disanat.inference.fill import fill_lesions
 from disanat.inference.lesions import FoundLesion, find_lesions
 from disanat.inference.model import Model, load_model
 from disanat.inference.preparation import PreparedCase, prepare_case
 from disanat.io.cases import Case, find_cases
-from disanat.io.images import Geometry, Scan, write_like
+from disanat.io.dicom_seg import write_dicom_seg
+from disanat.io.images import Geometry, Scan, canonical_frame, write_like
+from disanat.io.label_tables import write_label_tables
 from disanat.methods.interface import ChannelResult
-from disanat.preprocessing.healthy import read_case
+from disanat.preprocessing.alignment import Aligned, AlignedChannel, read_aligned, read_case
 from disanat.scoring.calibration import BEST
 from disanat.scoring.case_level import CaseP, case_p_value, case_score
 from disanat.scoring.distribution import unlike_training
@@ -26,8 +30,10 @@ __all__ = ["EXTRAS", "Prediction", "Predictor"]
 
 log = logging.getLogger(__name__)
 
-_RESULT = re.compile(r"(_anomaly|_brainmask|_anatomy|_edges|_\d{4}_phi)$")
-EXTRAS = ("phi", "anatomy", "edges")
+_RESULT = re.compile(r"(_anomaly|_brainmask|_anatomy|_edges|_\d{4}_(phi|filled))$")
+EXTRAS = ("phi", "anatomy", "edges", "filled", "dicom_seg")
+_LEAST_COVERED = 0.9
+"""Share of the brain that a registered channel must show."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ class Prediction:
     in the channel's own intensity units; `anatomy` and `edges` hold class numbers. `case_p` says
     how rare `case_score` is among healthy cases (None if the model cannot tell), `flags` in what
     the scan is unlike those trained on. `lesions` are the mask's
-    single lesions, largest first.
+    single lesions, largest first. `scans` are the channels as they were predicted, `registration`
+    says how those were moved that had another grid than the first, `source` is the first's file,
+    `classes` name the numbers of `anatomy` from 1 on.
     """
 
     mask: np.ndarray
@@ -57,6 +65,22 @@ class Prediction:
     case_p: CaseP | None = None
     flags: tuple[str, ...] = ()
     lesions: tuple[FoundLesion, ...] = ()
+    scans: Mapping[int, np.ndarray] = field(default_factory=dict)
+    registration: tuple[AlignedChannel, ...] = ()
+    source: Path | None = None
+    classes: tuple[str, ...] = ()
+
+    def filled(self, channel: int) -> np.ndarray:
+        """A channel with its pseudo-healthy image in place of the lesions; see `fill_lesions`."""
+        z, y, x = self.spacing
+        scan, phi = self.scans[channel], self.phi[channel]
+        return fill_lesions(scan, phi, self.mask, self.brain, (z, y, x), seed=channel)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along S, P, L in mm."""
+        x, y, z = canonical_frame(self.geometry).GetSpacing()
+        return z, y, x
 
     def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
         """Write the case's files into the scan's own geometry; the mask comes last.
@@ -87,6 +111,15 @@ class Prediction:
             write(self.anatomy, "_anatomy", np.uint8)
         if "edges" in extras:
             write(self.edges, "_edges", np.uint8)
+        if {"anatomy", "edges"} & set(extras) and self.anatomy is not None:
+            write_label_tables(self.classes, folder)
+        if "filled" in extras:
+            for channel in self.phi:
+                write(self.filled(channel), f"_{channel:04d}_filled", np.float32)
+        if "dicom_seg" in extras and self.source is not None:
+            target = folder / f"{case}_seg.dcm"
+            write_dicom_seg(self.mask, self.geometry, self.source, target, disanat.__version__)
+            written.append(target)
         write(self.mask, "", np.uint8)
         return written
 
@@ -137,18 +170,30 @@ class Predictor:
         mask = None if brain_mask is None else Path(brain_mask)
         return self.predict_case(Case(path.name, {0: path}), mask)
 
-    def predict_case(self, case: Case, brain_mask: Path | None = None) -> Prediction:
+    def predict_case(
+        self, case: Case, brain_mask: Path | None = None, register: bool = False
+    ) -> Prediction:
         """Predict one case from all its channels together.
+
+        Args:
+            case: the scans.
+            brain_mask: the user's own mask, on the grid of the first channel.
+            register: bring channels on other grids onto the first one's.
 
         Raises:
             DisanatError: the case cannot be used; the message names the file.
         """
-        return self.predict_scans(read_case(case), brain_mask)
+        aligned = read_aligned(case) if register else Aligned(read_case(case))
+        return self._predict(aligned, brain_mask)
 
     def predict_scans(
         self, scans: Mapping[int, Scan], brain_mask: Path | None = None
     ) -> Prediction:
         """Predict scans that were read already: channel number -> scan, all on one grid."""
+        return self._predict(Aligned(dict(scans)), brain_mask)
+
+    def _predict(self, aligned: Aligned, brain_mask: Path | None) -> Prediction:
+        scans = aligned.scans
         method, plans = self.model.method, self.model.plans
         prepared = prepare_case(
             scans,
@@ -157,16 +202,18 @@ class Predictor:
             brain_mask,
             plans.preparation,
         )
+        aligned = _with_cover(aligned, prepared.brain)
         results = method.predict(list(prepared.channels.values()))
         by_channel = dict(zip(prepared.channels, results, strict=True))
-        return self._assemble(prepared, by_channel, scans)
+        return self._assemble(prepared, by_channel, aligned)
 
     def _assemble(
         self,
         prepared: PreparedCase,
         results: Mapping[int, ChannelResult],
-        scans: Mapping[int, Scan],
+        aligned: Aligned,
     ) -> Prediction:
+        scans = aligned.scans
         calibration = self.model.calibration
         shares = calibration.shares
         fused = np.mean(
@@ -208,6 +255,10 @@ class Predictor:
             case_p=case_p_value(score, calibration.case_scores, tuple(contrasts.values())),
             flags=unlike_training([r.figures for r in results.values()], calibration.bounds),
             lesions=find_lesions(mask, anomaly, anatomy, geometry, self.model.plans.classes),
+            scans={channel: scan.array for channel, scan in scans.items()},
+            registration=aligned.found,
+            source=next(iter(scans.values())).path,
+            classes=tuple(self.model.plans.classes),
         )
 
     @staticmethod
@@ -215,6 +266,25 @@ class Predictor:
         if labels is None:
             return None
         return np.where(prepared.brain, prepared.whole(labels, 0), 0).astype(np.uint8)
+
+
+def _with_cover(aligned: Aligned, brain: np.ndarray) -> Aligned:
+    """With what share of the brain each registered channel shows.
+
+    Raises:
+        ImageError: one shows too little of it.
+    """
+    found = []
+    for one in aligned.found:
+        covered = float(aligned.seen[one.channel][brain].mean())
+        if covered < _LEAST_COVERED:
+            path = aligned.scans[one.channel].path
+            raise ImageError(
+                f"{path} shows only {100 * covered:.0f}% of the brain: leave it out, or give it as "
+                "the first channel."
+            )
+        found.append(replace(one, covered=round(covered, 3)))
+    return replace(aligned, found=tuple(found))
 
 
 def select_channels(cases: list[Case], wanted: list[int] | None) -> list[Case]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import SimpleITK as sitk
 
-from disanat.anatomy.rigid import NotRegistered, Registration, register
+from disanat.anatomy.rigid import NotRegisteredError, Registration, register
 from disanat.errors import DatasetError, ImageError
 from disanat.io.cases import Case
 from disanat.io.images import Geometry, Scan, canonical_frame, read_scan, same_grid
@@ -37,6 +37,8 @@ class AlignedChannel:
     information_before: float
     information_after: float
     spread_mm: float
+    covered: float = 1.0
+    """Share of the brain that the channel shows."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Aligned:
 
     scans: dict[int, Scan]
     found: tuple[AlignedChannel, ...] = ()
-    seen: Mapping[int, np.ndarray] | None = None
+    seen: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
 def read_case(case: Case) -> dict[int, Scan]:
@@ -104,7 +106,7 @@ def _register(
 ) -> tuple[sitk.Transform, AlignedChannel]:
     try:
         made = register(_image(first), _image(scan))
-    except NotRegistered as cause:
+    except NotRegisteredError as cause:
         raise ImageError(
             f"{scan.path} and {first.path} {cause}: register them by other means, or leave one of "
             "them out."
@@ -129,7 +131,7 @@ def _figures(made: Registration) -> dict[str, float]:
     return {
         name: float(getattr(made, name))
         for name in AlignedChannel.__dataclass_fields__
-        if name != "channel"
+        if name not in ("channel", "covered")
     }
 
 
