@@ -74,7 +74,9 @@ def register(fixed: sitk.Image, moving: sitk.Image) -> Registration:
     found = [one for start in near[:_REFINED] if (one := pair.search(start, 120)) is not None]
     found.sort(key=lambda one: one[1])
     if len(found) < 2:
-        raise NotRegisteredError("could not be brought together: from no two starts the same was found")
+        raise NotRegisteredError(
+            "could not be brought together: from no two starts the same was found"
+        )
     best = found[0][0]
     spread = min(_distance(best, other, places) for other, _ in found[1:])
     if spread > _NEAR_MM:
