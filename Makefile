@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export DISANAT_TEST_DATA ?= ../shared/data
 
-.PHONY: demo real test lint venv
+.PHONY: demo docs real test lint venv
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -22,6 +22,9 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r disanat planning dataset_conversion
 	$(BIN)/pip check --disable-pip-version-check
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
 
 venv: $(STAMP)
 

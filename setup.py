@@ -3,12 +3,14 @@
 from setuptools import find_packages, setup
 
 COMMANDS = {
+    "disanat": "disanat.cli.main:main",
     "disanat_plan_and_preprocess": "planning.cli:main",
     "disanat_train": "disanat.cli.train:main",
     "disanat_predict": "disanat.cli.predict:main",
     "disanat_evaluate": "disanat.cli.evaluate:main",
     "disanat_compare": "disanat.cli.compare:main",
     "disanat_audit": "disanat.cli.audit:main",
+    "disanat_calibrate": "disanat.cli.calibrate:main",
     "disanat_export_model": "disanat.cli.export_model:main",
     "disanat_import_model": "disanat.cli.import_model:main",
     "disanat_models": "disanat.cli.models:main",
@@ -25,7 +27,11 @@ setup(
         include=["disanat", "disanat.*", "planning", "planning.*"]
         + ["dataset_conversion", "dataset_conversion.*"]
     ),
-    package_data={"disanat": ["pretrained/*.safetensors", "pretrained/dal/*"]},
+    package_data={
+        "disanat": ["py.typed", "pretrained/*.safetensors", "pretrained/dal/*"],
+        "planning": ["py.typed"],
+        "dataset_conversion": ["py.typed"],
+    },
     install_requires=[
         "acvl-utils>=0.2",
         "batchgenerators>=0.25",
@@ -50,16 +56,25 @@ setup(
     ],
     extras_require={
         "dicom": ["highdicom>=0.23"],
+        "completion": ["argcomplete>=3.0"],
+        "tensorboard": ["tensorboard"],
         "dev": [
+            "argcomplete>=3.0",
             "bandit",
             "highdicom>=0.23",
             "hypothesis",
             "import-linter",
+            "ipykernel",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.27",
             "mypy",
+            "nbclient",
+            "nbformat",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
+            "tensorboard",
         ]
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in COMMANDS.items()]},

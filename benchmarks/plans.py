@@ -15,14 +15,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dataset_conversion import brats2021, isbi2015, ixi, lgg
+from dataset_conversion.convert import convert
+from dataset_conversion.registry import CONVERTERS
 from disanat.home import Home
 from disanat.io.dataset import read_dataset
 from disanat.plans import Plans
 from planning.aggregate import aggregate
-from planning.cli import shipped_encoder
 from planning.explain import explain
 from planning.fingerprint import examine_dataset
+from planning.plan_dataset import shipped_encoder
 from planning.planner import Overrides, plan
 from steps import ROOT, commit
 
@@ -45,11 +46,11 @@ def mixed_grids(source: Path, home: Home) -> Path:
     return folder
 
 
-def as_training(convert: Callable[..., Path]) -> Callable[[Path, Home], Path]:
+def as_training(name: str) -> Callable[[Path, Home], Path]:
     """The test scans of a set, put where training scans lie."""
 
     def converted(source: Path, home: Home) -> Path:
-        folder = convert(source, home, link=True)
+        folder = convert(CONVERTERS[name], source, home, link=True)
         if not (folder / "imagesTr").exists():
             (folder / "imagesTs").rename(folder / "imagesTr")
         return folder
@@ -58,18 +59,18 @@ def as_training(convert: Callable[..., Path]) -> Callable[[Path, Home], Path]:
 
 
 SETS: dict[str, tuple[str, Callable[[Path, Home], Path]]] = {
-    "IXI, T1 at 2 mm with label maps": ("ixi_t1_2mm", as_training(ixi.convert)),
-    "BraTS2021, four contrasts at 1 mm, stripped": ("brats2021", as_training(brats2021.convert)),
-    "ISBI2015, FLAIR in thick slices": ("isbi2015", as_training(isbi2015.convert)),
-    "LGG, three contrasts in 7 mm slices": ("lgg", as_training(lgg.convert)),
+    "IXI, T1 at 2 mm with label maps": ("ixi_t1_2mm", as_training("ixi")),
+    "BraTS2021, four contrasts at 1 mm, stripped": ("brats2021", as_training("brats2021")),
+    "ISBI2015, FLAIR in thick slices": ("isbi2015", as_training("isbi2015")),
+    "LGG, three contrasts in 7 mm slices": ("lgg", as_training("lgg")),
     "T1 and FLAIR of elderly people on different grids": ("elderly_t1_flair", mixed_grids),
 }
 
 
-def plan_set(source: Path, convert: Callable[[Path, Home], Path]) -> tuple[Plans, int]:
+def plan_set(source: Path, converted: Callable[[Path, Home], Path]) -> tuple[Plans, int]:
     """The plan of one set, and how many cases it follows from."""
     with tempfile.TemporaryDirectory() as folder:
-        raw = read_dataset(convert(source, Home(Path(folder))))
+        raw = read_dataset(converted(source, Home(Path(folder))))
         examined = examine_dataset(raw, 2, True)
         for one in examined:
             for problem in one.problems:
@@ -99,9 +100,9 @@ def section(data: Path) -> str:
         f"word (date {datetime.date.today()}, commit {commit((PAGE,))}).",
         "",
     ]
-    for title, (folder, convert) in SETS.items():
+    for title, (folder, converted) in SETS.items():
         print(title, flush=True)
-        plans, cases = plan_set((data / folder).resolve(), convert)
+        plans, cases = plan_set((data / folder).resolve(), converted)
         parts += [f"### {title} ({cases} cases)", "", "```", explain(plans), "```", ""]
     return "\n".join(parts)
 

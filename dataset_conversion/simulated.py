@@ -7,23 +7,23 @@ The brains are the MNI152 atlas bent at random and rendered by signal equations
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from dataset_conversion.common import Description, dataset_folder, write_mask
+from dataset_conversion.conversion import dataset_folder
+from dataset_conversion.converter import Converter
+from dataset_conversion.placing import write_mask
 from disanat.home import Home, write_json
 from disanat.io.images import Geometry, write_like
-from disanat.synthesis.brains import (
-    LesionKind,
-    SimulatedBrain,
-    render_scan,
-    simulate_brain,
-    simulate_lesions,
-)
-from disanat.synthesis.signal import Weighting
+from disanat.locks import hold
 
-__all__ = ["DATASET_ID", "TEST_CASES", "convert"]
+if TYPE_CHECKING:
+    from disanat.synthesis.brains import LesionKind, SimulatedBrain
+    from disanat.synthesis.signal import Weighting
+
+__all__ = ["CONVERTER", "TEST_CASES", "convert"]
 
 DATASET_ID = 5
 TRAINING_CASES = 16
@@ -37,13 +37,9 @@ TEST_CASES: dict[str, tuple[Weighting, LesionKind]] = {
     "simFLAIR_01": ("flair", "small"),
     "simFLAIR_02": ("flair", "medium"),
 }
-_DESCRIPTION = Description(
-    name="Simulated",
-    channel_names=("T1",),
-    licence="made from the MNI152 template that nilearn ships",
-    source="simulated by disanat from tissue maps and signal equations; no real patient",
-    extra={"simulated": True},
-)
+NAME = "Simulated"
+LICENCE = "made from the MNI152 template that nilearn ships"
+SOURCE = "simulated by disanat from tissue maps and signal equations; no real patient"
 
 
 def _geometry(brain: SimulatedBrain) -> Geometry:
@@ -67,10 +63,27 @@ def convert(
     Raises:
         DatasetError: the number is taken by another dataset.
     """
-    folder = dataset_folder(home, dataset_id, _DESCRIPTION.name)
+    folder = dataset_folder(home, dataset_id, NAME)
+    with hold(folder, "simulating"):
+        _write_cases(folder, training_cases, spacing_mm)
+        declared = {
+            "name": NAME,
+            "channel_names": {"0": "T1"},
+            "simulated": True,
+            "licence": LICENCE,
+            "source": SOURCE,
+        }
+        write_json(declared, folder / "dataset.json")
+    return folder
+
+
+def _write_cases(folder: Path, training_cases: int, spacing_mm: float) -> None:
+    from disanat.synthesis.brains import render_scan, simulate_brain  # --help must be quick
+
     names = [f"sim_{i:03d}" for i in range(1, training_cases + 1)]
     streams = np.random.SeedSequence(SEED).spawn(len(names) + len(TEST_CASES))
-    for name, stream in zip(tqdm([*names, *TEST_CASES], desc=folder.name, unit="case"), streams):
+    bar = tqdm([*names, *TEST_CASES], desc=folder.name, unit="case", disable=None)
+    for name, stream in zip(bar, streams):
         rng = np.random.default_rng(stream)
         if name in TEST_CASES:
             _write_test_case(folder, name, rng, spacing_mm)
@@ -78,11 +91,11 @@ def convert(
             brain = simulate_brain(rng, spacing_mm)
             scan = render_scan(rng, brain, "t1_prepared")
             write_like(scan, _geometry(brain), folder / "imagesTr" / f"{name}_0000.nii.gz")
-    write_json(_DESCRIPTION.to_json(), folder / "dataset.json")
-    return folder
 
 
 def _write_test_case(folder: Path, name: str, rng: np.random.Generator, spacing_mm: float) -> None:
+    from disanat.synthesis.brains import render_scan, simulate_brain, simulate_lesions
+
     weighting, kind = TEST_CASES[name]
     brain = simulate_brain(rng, spacing_mm)
     lesion = simulate_lesions(rng, brain, kind)
@@ -90,3 +103,23 @@ def _write_test_case(folder: Path, name: str, rng: np.random.Generator, spacing_
     grid = _geometry(brain)
     write_like(scan, grid, folder / "imagesTs" / f"{name}_0000.nii.gz")
     write_mask(lesion.share >= 0.5, grid, folder / "labelsTs" / f"{name}.nii.gz")
+
+
+def _write(_source: Path, home: Home, dataset_id: int, _link: bool) -> Path:
+    return convert(home, dataset_id)
+
+
+CONVERTER = Converter(
+    name="simulated",
+    title="simulated brains (no source needed)",
+    dataset=NAME,
+    number=DATASET_ID,
+    split="Tr",
+    licence=LICENCE,
+    source=SOURCE,
+    site="nowhere: disanat makes it",
+    expects=("nothing",),
+    channels=("T1",),
+    needs_source=False,
+    write=_write,
+)

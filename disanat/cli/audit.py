@@ -1,4 +1,4 @@
-"""`disanat_audit`: does a model know its training scans again? To be asked before it is shared."""
+"""`disanat_audit`: ask whether a model shows who was in its training, before it is shared."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ __all__ = [
     "add_home_argument",
     "add_prediction_arguments",
     "add_processes_argument",
+    "add_verbose_argument",
     "prepare_processes",
     "run_command",
     "set_up_logging",
@@ -100,6 +101,11 @@ def add_processes_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_verbose_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--verbose`, which every command has."""
+    parser.add_argument("--verbose", action="store_true", help="say more while running")
+
+
 def prepare_processes(wanted: int | None) -> int:
     """How many processes render; to be called before torch is imported.
 
@@ -132,7 +138,11 @@ def run_command(
     130. Any other exception is a defect
     of disanat and passes through with its traceback.
     """
-    parser.add_argument("--verbose", action="store_true", help="say more while running")
+    add_verbose_argument(parser)
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # the shell asks for completion, which needs the extra `completion`
+
+        argcomplete.autocomplete(parser)
     args = parser.parse_args(argv)
     set_up_logging(args.verbose)
     try:

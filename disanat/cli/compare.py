@@ -1,9 +1,8 @@
-"""`disanat_compare`: several methods on the same test sets, in one table."""
+"""`disanat_compare`: train, predict and judge several methods alike, in one table."""
 
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from disanat.cli.common import (
     prepare_processes,
     run_command,
 )
-from disanat.errors import PlanError
-from disanat.home import resolve_home
 
 __all__ = ["build_parser", "main"]
 
@@ -76,53 +73,26 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(args: argparse.Namespace) -> None:
-    if args.epochs is not None and args.epochs < 1:
-        raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
-    if args.minutes is not None and not args.minutes > 0:
-        raise PlanError(f"--minutes {args.minutes:g} trains nothing: give more than 0.")
-    if args.name and not re.fullmatch(r"\w[\w.+-]*", args.name):
-        raise PlanError(
-            f"--name '{args.name}' is no folder's name: give one of letters, digits, _ . + and -."
-        )
-
-
 def _run(args: argparse.Namespace) -> int:
-    _check(args)
     workers = prepare_processes(args.processes)
-    from disanat.experiments.compare import Budget, Comparison, compare
-    from disanat.experiments.sets import named_sets, raw_sets
-    from disanat.methods.registry import get_method
-    from disanat.plans import Plans, load_json
-    from disanat.training.train import PLANS, check_fold_and_device, default_device, latest_plan
+    from disanat.api import compare
 
-    methods = tuple(dict.fromkeys(args.methods))
-    for method in methods:
-        get_method(method)
-    device = args.device or default_device()
-    check_fold_and_device(args.fold, device)
-    home = resolve_home(args.home)
-    dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)
-    plans = load_json(home.plans_folder(dataset, args.plans_name) / PLANS, Plans)
-    configuration = plans.configuration(args.configuration)
-    if args.input or args.labels:
-        sets = named_sets(args.input, args.labels, args.use_channels)
-    else:
-        sets = raw_sets(home, args.use_channels)
     outcome = compare(
-        Comparison(
-            home=home,
-            plans=plans,
-            configuration=configuration,
-            methods=methods,
-            sets=tuple(sets),
-            budget=Budget(args.epochs, args.minutes),
-            fold=args.fold,
-            seed=args.seed,
-            device=device,
-            workers=workers,
-            name=args.name,
-        )
+        args.methods,
+        args.input,
+        args.labels,
+        dataset=args.dataset,
+        configuration=args.configuration,
+        fold=args.fold,
+        home=args.home,
+        epochs=args.epochs,
+        minutes=args.minutes,
+        channels=args.use_channels,
+        device=args.device,
+        seed=args.seed,
+        processes=workers,
+        plans_name=args.plans_name,
+        name=args.name,
     )
     print(f"{outcome.text}\nWritten: {outcome.page}, and beside it compare.csv and the pictures")
     return _FAILED if outcome.failed else 0

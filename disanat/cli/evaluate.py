@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from disanat.cli.common import run_command
-from disanat.evaluation.evaluate import CaseResult, Evaluation, evaluate_folder, write_evaluation
-from disanat.evaluation.lesions import FOUND_FRACTION
+
+if TYPE_CHECKING:
+    from disanat.evaluation.evaluate import CaseResult, Evaluation
 
 __all__ = ["build_parser", "format_table", "main"]
 
@@ -68,6 +70,8 @@ def format_table(evaluation: Evaluation) -> str:
 
 
 def _summary(evaluation: Evaluation) -> list[str]:
+    from disanat.evaluation.lesions import FOUND_FRACTION  # --help must be quick
+
     lost, voxels = evaluation.lost_voxels, evaluation.lesion_voxels
     share = f" ({100 * lost / voxels:.1f}%)" if voxels else ""
     found = ", ".join(f"{r.size} {r.found}/{r.lesions}" for r in evaluation.recall if r.lesions)
@@ -90,9 +94,10 @@ def _summary(evaluation: Evaluation) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    evaluation = evaluate_folder(args.predictions, args.labels)
+    from disanat.api import evaluate
+
     output = args.output or args.predictions
-    write_evaluation(evaluation, output)
+    evaluation = evaluate(args.predictions, args.labels, output)
     print(format_table(evaluation))
     print(f"\nWritten to {output / 'evaluation.json'} and evaluation.csv")
     return 0

@@ -1,4 +1,4 @@
-"""`disanat_export_model`: a finished model as one file that can be given to others."""
+"""`disanat_export_model`: write a finished model as one file that can be given to others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`disanat_import_model`: takes in a model that somebody else has exported."""
+"""`disanat_import_model`: take in a model that somebody else has exported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`disanat_models`: which finished models there are."""
+"""`disanat_models`: list the finished models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`disanat_predict`: pseudo-healthy images, anomaly maps and lesion masks of new scans."""
+"""`disanat_predict`: make pseudo-healthy images, anomaly maps and lesion masks of new scans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from disanat.cli.common import add_home_argument, add_prediction_arguments, run_command
 from disanat.errors import DatasetError
-from disanat.home import resolve_home
 
 __all__ = ["build_parser", "main"]
 
@@ -117,32 +116,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from disanat.inference.bundled import bundled_model, is_bundled
-    from disanat.inference.find import find_members, find_model
+    from disanat.api import load_predictor
     from disanat.inference.folder import predict_folder
-    from disanat.inference.predictor import Predictor
-    from disanat.training.ensemble import ready_ensemble
-    from disanat.training.train import default_device
 
     if not 0 <= args.part_id < args.num_parts:
         raise DatasetError(
             f"--part_id {args.part_id} is none of {args.num_parts} parts: give 0 to --num_parts "
             "minus 1."
         )
-    home = resolve_home(args.home)
-    dataset = home.dataset_name(args.dataset) if args.dataset else None
-    device = args.device or default_device()
-    folds = args.fold or [None]
-    if len(set(folds)) > 1:
-        members = find_members(home, folds, args.model, dataset, args.configuration)
-        folder = ready_ensemble(home, members, device)
-    else:
-        folder = find_model(home, args.model, dataset, args.configuration, folds[0])
-    if is_bundled(folder) and (shipped := bundled_model()):
-        why = "" if args.model else f"{home.results} holds no trained model. "
-        log.info("%s%s", why, shipped.sentence)
-    log.info("Predicting with %s.", folder)
-    predictor = Predictor.from_folder(folder, device, args.threshold)
+    predictor = load_predictor(
+        args.model,
+        home=args.home,
+        dataset=args.dataset,
+        configuration=args.configuration,
+        folds=args.fold,
+        device=args.device,
+        threshold=args.threshold,
+    )
     extras = tuple(dict.fromkeys(args.save))
     rows = predict_folder(
         predictor,

@@ -6,15 +6,13 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 
-from disanat.ablations import MEANINGS, check_ablations
+from disanat.ablations import MEANINGS
 from disanat.cli.common import (
     add_home_argument,
     add_processes_argument,
     prepare_processes,
     run_command,
 )
-from disanat.errors import PlanError
-from disanat.home import resolve_home
 
 __all__ = ["build_parser", "main"]
 
@@ -78,6 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     add_processes_argument(parser)
     parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write losses, figures and pictures for TensorBoard too, into the folder tensorboard "
+        "of the model (needs pip install 'disanat[tensorboard]')",
+    )
+    parser.add_argument(
         "--ablate",
         nargs="+",
         default=[],
@@ -106,41 +110,25 @@ def _meanings() -> str:
 
 def _run(args: argparse.Namespace) -> int:
     workers = prepare_processes(args.processes)
-    from disanat.inference.find import find_model
-    from disanat.training.ensemble import ready_ensemble
-    from disanat.training.settings import TrainingSettings
-    from disanat.training.train import default_device, latest_plan, train
+    from disanat.api import train
 
-    if args.epochs is not None and args.epochs < 1:
-        raise PlanError(f"--epochs {args.epochs} trains nothing: give 1 or more.")
-    ablations = check_ablations(args.ablate)
-    home = resolve_home(args.home)
-    dataset = home.dataset_name(args.dataset) if args.dataset else latest_plan(home)
-    settings = TrainingSettings(
-        device=args.device or default_device(),
+    train(
+        args.dataset,
+        args.method,
+        args.configuration,
+        args.fold,
+        home=args.home,
+        device=args.device,
         epochs=args.epochs,
         seed=args.seed,
-        workers=workers,
+        processes=workers,
         resume=args.resume,
         restart=args.restart,
-        pretrained=find_model(home, start) if (start := args.pretrained_weights) else None,
+        tensorboard=args.tensorboard,
+        pretrained=args.pretrained_weights,
+        plans_name=args.plans_name,
+        ablations=args.ablate,
     )
-    folds = sorted(set(args.fold))
-    members = [
-        train(
-            home,
-            dataset,
-            args.method,
-            args.configuration,
-            fold,
-            settings,
-            args.plans_name,
-            ablations,
-        )
-        for fold in folds
-    ]
-    if len(members) > 1:
-        ready_ensemble(home, members, settings.device, settings.seed)
     return 0
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from disanat.evaluation.metrics import area_under_roc
 
-__all__ = ["FEWEST_CASES", "Estimate", "estimate_area", "estimate_mean"]
+__all__ = ["FEWEST_CASES", "Estimate", "estimate_area", "estimate_mean", "estimate_median"]
 
 FEWEST_CASES = 5
 _RESAMPLES = 5000
@@ -18,7 +19,7 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over patients (or an area under a ROC) with its 95% interval.
+    """A mean (or median) over patients, or an area under a ROC, with its 95% interval.
 
     None where there is nothing to say.
     """
@@ -46,16 +47,27 @@ def estimate_mean(values: Sequence[float | None], seed: int = 0) -> Estimate:
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
+    return _estimate(values, np.mean, seed)
+
+
+def estimate_median(values: Sequence[float | None], seed: int = 0) -> Estimate:
+    """Median, in `mean`'s place, and its interval; otherwise like `estimate_mean`."""
+    return _estimate(values, np.median, seed)
+
+
+def _estimate(
+    values: Sequence[float | None], statistic: Callable[..., Any], seed: int
+) -> Estimate:
     known = np.array([v for v in values if v is not None], dtype=float)
     if known.size == 0:
         return Estimate(None, None, None, 0)
-    mean = float(known.mean())
+    middle = float(statistic(known))
     if known.size < FEWEST_CASES:
-        return Estimate(mean, None, None, int(known.size))
+        return Estimate(middle, None, None, int(known.size))
     chosen = np.random.default_rng(seed).integers(known.size, size=(_RESAMPLES, known.size))
     tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.percentile(known[chosen].mean(axis=1), (tail, 100 - tail))
-    return Estimate(mean, float(low), float(high), int(known.size))
+    low, high = np.percentile(statistic(known[chosen], axis=1), (tail, 100 - tail))
+    return Estimate(middle, float(low), float(high), int(known.size))
 
 
 def estimate_area(

@@ -13,9 +13,16 @@ from disanat.inference.bundled import NAME, bundled_model
 from disanat.inference.model import DESCRIPTION, finished
 from disanat.methods.registry import method_names, untrained_methods
 
-__all__ = ["find_members", "find_model", "imported_folder", "imported_names"]
+__all__ = [
+    "calibrated_folder",
+    "calibrated_names",
+    "find_members",
+    "find_model",
+    "imported_folder",
+    "imported_names",
+]
 
-_IMPORTED = "imported"
+_IMPORTED, _CALIBRATED = "imported", "calibrated"
 _NAME = re.compile(r"\w[\w.+-]*")
 
 
@@ -25,17 +32,45 @@ def imported_folder(home: Home, name: str) -> Path:
     Raises:
         ModelError: the name cannot be taken.
     """
+    return _named_folder(home, name, _IMPORTED)
+
+
+def calibrated_folder(home: Home, name: str) -> Path:
+    """Where a copy of a model that was calibrated for a site lies under the name it was given.
+
+    Raises:
+        ModelError: the name cannot be taken.
+    """
+    return _named_folder(home, name, _CALIBRATED)
+
+
+def _named_folder(home: Home, name: str, kind: str) -> Path:
     if name in (*method_names(), NAME) or _NAME.fullmatch(name) is None:
         raise ModelError(
             f"'{name}' cannot be a model's name: give another with --name, of letters, digits, "
             "'_', '-', '+' and '.', and none that -m knows already."
         )
-    return home.results / _IMPORTED / name
+    for other in {_IMPORTED, _CALIBRATED} - {kind}:
+        if name in _names(home, other):
+            raise ModelError(
+                f"'{name}' is the name of the model in {home.results / other / name}: give another "
+                "with --name."
+            )
+    return home.results / kind / name
 
 
 def imported_names(home: Home) -> list[str]:
     """Names of the models that were imported, sorted."""
-    there = (home.results / _IMPORTED).glob(f"*/{DESCRIPTION}")
+    return _names(home, _IMPORTED)
+
+
+def calibrated_names(home: Home) -> list[str]:
+    """Names of the copies that were calibrated for a site, sorted."""
+    return _names(home, _CALIBRATED)
+
+
+def _names(home: Home, kind: str) -> list[str]:
+    there = (home.results / kind).glob(f"*/{DESCRIPTION}")
     return sorted(p.parent.name for p in there if _NAME.fullmatch(p.parent.name))
 
 
@@ -50,8 +85,8 @@ def find_model(
 
     Args:
         home: the home folder.
-        model: a folder, a method's name, the name of an imported model, or `pretrained` for the
-            model that ships with the package; any training by default.
+        model: a folder, a method's name, the name of an imported or calibrated model, or
+            `pretrained` for the model that ships with the package; any training by default.
         dataset: full dataset name, or None for any.
         configuration: name, or None for any.
         fold: number or `all`, or None for any.
@@ -61,7 +96,7 @@ def find_model(
         nothing trained it is the shipped model's. With no model named, a baseline without training
         is taken only where there is nothing else. A training without some part of the method
         (`disanat_train --ablate`) is taken only by its folder, as is one of a comparison, which
-        lies deeper. An imported model is taken only where it is named.
+        lies deeper. An imported or calibrated model is taken only where it is named.
 
     Raises:
         ModelError: none fits; the message lists what there is.
@@ -72,7 +107,7 @@ def find_model(
     if model and Path(model).is_dir():
         return _inside(Path(model), fold)
     if model and model not in method_names():
-        return _imported(home, model, fold)
+        return _by_name(home, model, fold)
     training = f"{dataset or '*'}/{model or '*'}__{configuration or '*'}"
     patterns = [f"{training}/{last}" for last in _last_parts(fold)]
     matching = [p.parent for last in patterns for p in home.results.glob(f"{last}/{DESCRIPTION}")]
@@ -143,15 +178,15 @@ def _shipped(narrowed: bool) -> Path:
     return shipped.folder
 
 
-def _imported(home: Home, name: str, fold: str | None) -> Path:
-    """The folder of the imported model of that name."""
-    known = imported_names(home)
+def _by_name(home: Home, name: str, fold: str | None) -> Path:
+    """The folder of the imported or calibrated model of that name."""
+    known = {n: home.results / k / n for k in (_IMPORTED, _CALIBRATED) for n in _names(home, k)}
     if name not in known:
         raise ModelError(
             f"'{name}' is neither a folder nor a method: give a model's folder, or one of "
             f"{', '.join((*method_names(), NAME, *known))}."
         )
-    return _inside(imported_folder(home, name), fold)
+    return _inside(known[name], fold)
 
 
 def _last_parts(fold: str | None) -> tuple[str, ...]:

@@ -10,14 +10,18 @@ from disanat.errors import ModelError
 from disanat.home import Home, read_json
 from disanat.inference.archive import known_author
 from disanat.inference.bundled import NAME, bundled_model
-from disanat.inference.find import imported_folder, imported_names
+from disanat.inference.find import (
+    calibrated_folder,
+    calibrated_names,
+    imported_folder,
+    imported_names,
+)
 from disanat.inference.manifest import UNKNOWN
 from disanat.inference.model import DESCRIPTION, REMEDY
 
 __all__ = ["ListedModel", "list_models"]
 
-Origin = Literal["trained", "imported", "bundled"]
-_HERE = "trained here"
+Origin = Literal["trained", "imported", "calibrated", "bundled"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def list_models(home: Home) -> tuple[list[ListedModel], list[str]]:
     trained = sorted(path.parent for path in home.results.glob(f"*/*/*/{DESCRIPTION}"))
     found: list[tuple[Path, str, Origin]] = [(path, str(path), "trained") for path in trained]
     found += [(imported_folder(home, name), name, "imported") for name in imported_names(home)]
+    found += [(calibrated_folder(home, n), n, "calibrated") for n in calibrated_names(home)]
     models, mistakes = [], []
     try:
         shipped = bundled_model()
@@ -87,10 +92,14 @@ def _listed(folder: Path, use: str, origin: Origin) -> ListedModel:
             threshold=float(calibration["threshold"]),
             false_positives_ml=float(calibration["false_positives_ml"]),
             dice=float(calibration["dice"]),
-            made_by=known_author(folder) or (_HERE if origin == "trained" else UNKNOWN),
+            made_by=known_author(folder) or _made_by(origin),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as cause:
         raise ModelError(f"{source} is damaged ({cause!r}): {REMEDY}.") from cause
+
+
+def _made_by(origin: Origin) -> str:
+    return {"trained": "trained here", "calibrated": "calibrated here"}.get(origin, UNKNOWN)
 
 
 def _folds(data: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 import disanat
 from disanat.errors import DatasetError, ImageError
@@ -18,10 +19,17 @@ from disanat.inference.model import Model, load_model
 from disanat.inference.preparation import PreparedCase, prepare_case
 from disanat.io.cases import Case, find_cases
 from disanat.io.dicom_seg import write_dicom_seg
-from disanat.io.images import Geometry, Scan, canonical_frame, write_like
+from disanat.io.images import Geometry, Scan, canonical_frame, image_like, write_like
 from disanat.io.label_tables import write_label_tables
+from disanat.io.memory import ImageLike, labels_of, scan_of
 from disanat.methods.interface import ChannelResult
-from disanat.preprocessing.alignment import Aligned, AlignedChannel, read_aligned, read_case
+from disanat.preprocessing.alignment import (
+    Aligned,
+    AlignedChannel,
+    check_one_grid,
+    read_aligned,
+    read_case,
+)
 from disanat.scoring.calibration import BEST
 from disanat.scoring.case_level import CaseP, case_p_value, case_score
 from disanat.scoring.distribution import unlike_training
@@ -38,16 +46,36 @@ _LEAST_COVERED = 0.9
 
 @dataclass(frozen=True)
 class Prediction:
-    """What disanat says about one case; all arrays on the scan's whole grid, axes S, P, L.
+    """What disanat says about one case.
 
-    `anomaly` is -log10 of the share of healthy brain voxels with at least such a score, 0 outside
-    `brain`; `mask` marks what reaches `threshold`; `phi` holds each channel's pseudo-healthy image
-    in the channel's own intensity units; `anatomy` and `edges` hold class numbers. `case_p` says
-    how rare `case_score` is among healthy cases (None if the model cannot tell), `flags` in what
-    the scan is unlike those trained on. `lesions` are the mask's
-    single lesions, largest first. `scans` are the channels as they were predicted, `registration`
-    says how those were moved that had another grid than the first, `source` is the first's file,
-    `classes` name the numbers of `anatomy` from 1 on.
+    All arrays lie on the scan's whole grid, with axes S, P, L (index 0 grows towards superior, 1
+    towards posterior, 2 towards the patient's left) whatever the orientation of the file;
+    `as_image` brings one back onto the file's own axes.
+
+    Attributes:
+        mask: bool (S, P, L), the voxels of the brain that reach `threshold`.
+        anomaly: float32 (S, P, L), -log10 of the share of healthy brain voxels with at least such a
+            score; 0 outside `brain`. No unit; 3 means one in 1,000.
+        brain: bool (S, P, L), the voxels that were judged.
+        phi: channel -> float32 (S, P, L), the pseudo-healthy image in that channel's own intensity
+            units; the scan's background outside `brain`.
+        anatomy: uint8 (S, P, L), tissue class of the restored anatomy, 0 outside the brain, else
+            one more than the place in the plan's `classes`; None for methods that name no tissues.
+        edges: uint8 (S, P, L), the same, kept at the rims of the classes alone; or None.
+        geometry: the grid of the file (axes x, y, z of the file; mm).
+        threshold: of `mask`, in units of `anomaly`.
+        brain_ml: volume of `brain` in mL.
+        lesion_ml: volume of `mask` in mL.
+        case_score: the value of `anomaly` that the most anomalous millilitre reaches.
+        contrasts: channel -> what it looks like: `t1`, `t2`, `flair`, or `any`.
+        case_p: how rare `case_score` is among healthy cases, a share of 1; None if the model
+            cannot tell.
+        flags: in what the scan is unlike those trained on, such as `unlike_training:noise`.
+        lesions: the 26-connected parts of `mask`, largest first (mL, mm).
+        scans: channel -> float32 (S, P, L), the scan as it was predicted, in its own units.
+        registration: how those channels were moved that had another grid than the first.
+        source: the first channel's file; None for what was never a file.
+        classes: names of the numbers of `anatomy`, from 1 on.
     """
 
     mask: np.ndarray
@@ -82,7 +110,20 @@ class Prediction:
         x, y, z = canonical_frame(self.geometry).GetSpacing()
         return z, y, x
 
-    def save(self, folder: Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
+    def as_image(self, array: np.ndarray) -> sitk.Image:
+        """One of the arrays above as an image on the scan's own grid, in the file's orientation.
+
+        >>> sitk.WriteImage(prediction.as_image(prediction.anomaly), "anomaly.nii.gz")
+
+        Args:
+            array: (S, P, L), of the scan's whole grid.
+
+        Raises:
+            ImageError: the array has another shape.
+        """
+        return image_like(array.astype(np.uint8) if array.dtype == bool else array, self.geometry)
+
+    def save(self, folder: str | Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
         """Write the case's files into the scan's own geometry; the mask comes last.
 
         Args:
@@ -97,11 +138,12 @@ class Prediction:
 
         def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
             if array is not None:
-                path = folder / f"{case}{ending}.nii.gz"
+                path = target / f"{case}{ending}.nii.gz"
                 write_like(array.astype(kind), self.geometry, path)
                 written.append(path)
 
-        folder.mkdir(parents=True, exist_ok=True)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
         write(self.anomaly, "_anomaly", np.float32)
         write(self.brain, "_brainmask", np.uint8)
         if "phi" in extras:
@@ -112,14 +154,14 @@ class Prediction:
         if "edges" in extras:
             write(self.edges, "_edges", np.uint8)
         if {"anatomy", "edges"} & set(extras) and self.anatomy is not None:
-            write_label_tables(self.classes, folder)
+            write_label_tables(self.classes, target)
         if "filled" in extras:
             for channel in self.phi:
                 write(self.filled(channel), f"_{channel:04d}_filled", np.float32)
         if "dicom_seg" in extras and self.source is not None:
-            target = folder / f"{case}_seg.dcm"
-            write_dicom_seg(self.mask, self.geometry, self.source, target, disanat.__version__)
-            written.append(target)
+            path = target / f"{case}_seg.dcm"
+            write_dicom_seg(self.mask, self.geometry, self.source, path, disanat.__version__)
+            written.append(path)
         write(self.mask, "", np.uint8)
         return written
 
@@ -129,7 +171,7 @@ class Predictor:
 
     >>> predictor = Predictor.from_folder("results/Dataset005_IXI/dal__2d/fold_0")
     >>> prediction = predictor.predict("scan.nii.gz")
-    >>> prediction.save(Path("out"), "scan")
+    >>> prediction.save("out", "scan")
 
     Args:
         model: as loaded.
@@ -156,19 +198,40 @@ class Predictor:
         """
         return cls(load_model(Path(folder), device), threshold)
 
-    def predict(self, image: str | Path, brain_mask: str | Path | None = None) -> Prediction:
-        """Predict a single file (or a folder with one DICOM series) as channel 0.
+    def predict(
+        self,
+        image: ImageLike | Mapping[int, ImageLike],
+        brain_mask: ImageLike | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> Prediction:
+        """Predict one case from a file or from memory.
+
+        >>> predictor.predict("scan.nii.gz")
+        >>> predictor.predict(sitk.ReadImage("scan.nii.gz"))
+        >>> predictor.predict(array, spacing=(3.0, 0.9, 0.9))
+        >>> predictor.predict({0: "t1.nii.gz", 1: "flair.nii.gz"})
 
         Args:
-            image: the scan.
-            brain_mask: a mask of your own on its grid, above 0 = brain; else it is found.
+            image: the scan, of any contrast, in any intensity units: a path (of a file, or a folder
+                with one DICOM series), an image of SimpleITK, a TorchIO image, a MONAI MetaTensor,
+                an image of nibabel, or a bare array (S, P, L) with its `spacing`. A dict of these,
+                channel number -> scan on one grid, gives one prediction from all.
+            brain_mask: a mask of your own on the scan's grid, in any of these forms, above 0 =
+                brain; else the brain is found.
+            spacing: voxel size of bare arrays along S, P, L in mm.
 
         Raises:
-            ImageError: the scan or the mask cannot be used.
+            ImageError: a scan or the mask cannot be used; no plausible brain was found.
+            DatasetError: channels lie on different grids.
         """
-        path = Path(image)
-        mask = None if brain_mask is None else Path(brain_mask)
-        return self.predict_case(Case(path.name, {0: path}), mask)
+        given = image if isinstance(image, Mapping) else {0: image}
+        if not given:
+            raise DatasetError("No channel was given: give at least one scan.")
+        scans = {channel: scan_of(one, spacing) for channel, one in given.items()}
+        check_one_grid(scans)
+        bare = isinstance(brain_mask, np.ndarray) and not hasattr(brain_mask, "affine")
+        mask = None if brain_mask is None else labels_of(brain_mask, spacing if bare else None)
+        return self.predict_scans(scans, mask)
 
     def predict_case(
         self, case: Case, brain_mask: Path | None = None, register: bool = False
@@ -187,12 +250,12 @@ class Predictor:
         return self._predict(aligned, brain_mask)
 
     def predict_scans(
-        self, scans: Mapping[int, Scan], brain_mask: Path | None = None
+        self, scans: Mapping[int, Scan], brain_mask: Path | Scan | None = None
     ) -> Prediction:
         """Predict scans that were read already: channel number -> scan, all on one grid."""
         return self._predict(Aligned(dict(scans)), brain_mask)
 
-    def _predict(self, aligned: Aligned, brain_mask: Path | None) -> Prediction:
+    def _predict(self, aligned: Aligned, brain_mask: Path | Scan | None) -> Prediction:
         scans = aligned.scans
         method, plans = self.model.method, self.model.plans
         prepared = prepare_case(

@@ -15,11 +15,11 @@ from disanat.plans import BrainMaskTool
 from disanat.preparation import USUAL, Preparation
 from disanat.preprocessing.bias_field import BiasField, fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
-from disanat.preprocessing.brain_search import find_brain
+from disanat.preprocessing.brain_search import FoundBrain, find_brain
 from disanat.preprocessing.normalisation import OUTSIDE, IntensityScale, planned_scale
 from disanat.preprocessing.resampling import new_shape, resample
 
-__all__ = ["PreparedCase", "prepare_case"]
+__all__ = ["PreparedCase", "prepare_case", "prepare_found"]
 
 Triple = tuple[float, float, float]
 _MARGIN_MM = 6.0
@@ -59,7 +59,7 @@ def prepare_case(
     scans: Mapping[int, Scan],
     target: Triple,
     tool: BrainMaskTool = "extractor",
-    brain_mask: Path | None = None,
+    brain_mask: Path | Scan | None = None,
     steps: Preparation = USUAL,
 ) -> PreparedCase:
     """Find the brain, crop, standardise and resample.
@@ -68,15 +68,21 @@ def prepare_case(
         scans: the channels, on one grid.
         target: voxel size of the plan in mm.
         tool: what finds the brain in whole heads, as the plan says.
-        brain_mask: the user's own mask.
+        brain_mask: the user's own mask, or its file.
         steps: which of these steps the plan takes, and whether N4 goes first.
 
     Raises:
         ImageError: no plausible brain was found, or the user's mask cannot be used.
         PlanError: the tool is not installed.
     """
+    return prepare_found(scans, find_brain(scans, tool, brain_mask), target, steps)
+
+
+def prepare_found(
+    scans: Mapping[int, Scan], found: FoundBrain, target: Triple, steps: Preparation = USUAL
+) -> PreparedCase:
+    """The same for scans whose brain has been found already."""
     first = next(iter(scans.values()))
-    found = find_brain(scans, tool, brain_mask)
     brain = found.mask
     box = brain_box(brain, first.spacing, _MARGIN_MM)
     inside = brain[box]

@@ -15,15 +15,26 @@ import SimpleITK as sitk
 
 from disanat.errors import ImageError
 from disanat.home import atomic_path
+from disanat.io.grids import (
+    CANONICAL,
+    Geometry,
+    canonical_frame,
+    check_geometry,
+    image_like,
+    same_grid,
+)
 from disanat.io.integrity import check_file
-from disanat.io.reading import ENDINGS, oblique, read_image
+from disanat.io.reading import ENDINGS, read_image
 
 __all__ = [
     "ENDINGS",
     "Geometry",
     "Scan",
+    "as_labels",
+    "as_scan",
     "canonical_frame",
     "image_like",
+    "in_canonical_axes",
     "is_constant",
     "read_geometry",
     "read_labels",
@@ -32,28 +43,9 @@ __all__ = [
     "write_like",
 ]
 
-_CANONICAL = "LPS"
-_FINEST_MM, _COARSEST_MM = 0.02, 50.0
-_LONGEST_MM, _FARTHEST_MM = 3000.0, 1e5
-_SKEW = 0.01
 _ROUNDING = 1e-3
 """What a whole number may lose when a label map is stored with a scale."""
 _HIGHEST_LABEL = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """The grid of a file as SimpleITK states it (axes x, y, z of the file; mm)."""
-
-    size: tuple[int, ...]
-    spacing: tuple[float, ...]
-    origin: tuple[float, ...]
-    direction: tuple[float, ...]
-
-    @property
-    def orientation(self) -> str:
-        """Three letters: towards which side of the patient each axis of the file grows."""
-        return str(sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(self.direction))
 
 
 @dataclass(frozen=True)
@@ -72,6 +64,15 @@ class Scan:
 
 def _canonical(path: Path) -> tuple[sitk.Image, Geometry, int]:
     image, bad = read_image(path)
+    return (*in_canonical_axes(image, path), bad)
+
+
+def in_canonical_axes(image: sitk.Image, path: Path) -> tuple[sitk.Image, Geometry]:
+    """An image turned into the axes L, P, S, and the grid it had; `path` is for messages.
+
+    Raises:
+        ImageError: not 3D, or on a grid that cannot be.
+    """
     size = image.GetSize()
     if image.GetDimension() == 4 and size[3] == 1:
         image = image[:, :, :, 0]
@@ -84,8 +85,8 @@ def _canonical(path: Path) -> tuple[sitk.Image, Geometry, int]:
     geometry = Geometry(
         image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
     )
-    _check_geometry(path, geometry)
-    return sitk.DICOMOrient(image, _CANONICAL), geometry, bad
+    check_geometry(path, geometry)
+    return sitk.DICOMOrient(image, CANONICAL), geometry
 
 
 def _not_one_volume(path: Path, image: sitk.Image) -> ImageError:
@@ -99,26 +100,6 @@ def _not_one_volume(path: Path, image: sitk.Image) -> ImageError:
     return ImageError(
         f"{seen}, {parts} values per voxel): split it and give each contrast as a file of its own."
     )
-
-
-def _check_geometry(path: Path, geometry: Geometry) -> None:
-    """No brain lies on a grid that is outside these bounds; its header is wrong."""
-    axes = np.reshape(geometry.direction, (3, 3))
-    if not np.abs(axes.T @ axes - np.eye(3)).max() < _SKEW:
-        raise oblique(path)
-    spacing = np.array(geometry.spacing)
-    plausible = ((spacing >= _FINEST_MM) & (spacing <= _COARSEST_MM)).all()
-    if not plausible or (spacing * geometry.size).max() > _LONGEST_MM:
-        raise ImageError(
-            f"{path} has {'x'.join(map(str, geometry.size))} voxels of "
-            f"{' x '.join(f'{s:.3g}' for s in spacing)} mm, which cannot be: correct the voxel "
-            "size or the unit of length in its header."
-        )
-    if not (np.abs(geometry.origin) <= _FARTHEST_MM).all():
-        raise ImageError(
-            f"{path} has its first voxel at ({', '.join(f'{o:.3g}' for o in geometry.origin)}) mm, "
-            "which cannot be: correct the origin in its header."
-        )
 
 
 def _stored(image: sitk.Image) -> np.ndarray:
@@ -146,7 +127,15 @@ def read_scan(path: Path) -> Scan:
         ImageError: unreadable, damaged, not 3D, on a grid that cannot be, holding NaN or infinity,
             or constant.
     """
-    image, geometry, bad = _canonical(path)
+    return as_scan(*_canonical(path), path)
+
+
+def as_scan(image: sitk.Image, geometry: Geometry, bad: int, path: Path) -> Scan:
+    """What `in_canonical_axes` gave, as a scan; `bad` voxels are known to be no numbers.
+
+    Raises:
+        ImageError: it holds NaN or infinity, or is constant.
+    """
     array = _stored(sitk.Cast(image, sitk.sitkFloat32))
     _refuse_nan(path, int(np.count_nonzero(~np.isfinite(array))) or bad)
     if array.min() == array.max():
@@ -164,7 +153,15 @@ def read_labels(path: Path) -> Scan:
         ImageError: unreadable, damaged, not 3D, on a grid that cannot be, or holding other values
             than whole numbers from 0.
     """
-    image, geometry, bad = _canonical(path)
+    return as_labels(*_canonical(path), path)
+
+
+def as_labels(image: sitk.Image, geometry: Geometry, bad: int, path: Path) -> Scan:
+    """What `in_canonical_axes` gave, as a label map.
+
+    Raises:
+        ImageError: it holds other values than whole numbers from 0.
+    """
     array = _stored(image)
     if array.dtype.kind == "f":
         _refuse_nan(path, int(np.count_nonzero(~np.isfinite(array))) or bad)
@@ -204,29 +201,6 @@ def read_geometry(path: Path) -> Geometry:
     return _canonical(path)[1]
 
 
-def same_grid(a: Geometry, b: Geometry, tolerance_mm: float = 0.1) -> bool:
-    """Whether two files have the same voxels at the same places (all corners within tolerance)."""
-    if a.size != b.size:
-        return False
-
-    def corners(g: Geometry) -> np.ndarray:
-        steps = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-        index = steps * (np.array(g.size) - 1)
-        axes = np.reshape(g.direction, (3, 3)) * np.array(g.spacing)
-        return np.asarray(index @ axes.T + np.array(g.origin))
-
-    return float(np.abs(corners(a) - corners(b)).max()) <= tolerance_mm
-
-
-def canonical_frame(geometry: Geometry) -> sitk.Image:
-    """An empty image on a file's canonical grid: from indices L, P, S to places in mm."""
-    blank = sitk.Image(geometry.size, sitk.sitkUInt8)
-    blank.SetSpacing(geometry.spacing)
-    blank.SetOrigin(geometry.origin)
-    blank.SetDirection(geometry.direction)
-    return sitk.DICOMOrient(blank, _CANONICAL)
-
-
 def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     """Write a canonical array onto the grid it came from, in one piece.
 
@@ -238,13 +212,14 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
     Raises:
         ImageError: the array does not fit the grid, or the file cannot be written.
     """
-    frame = canonical_frame(geometry)
-    if array.shape != frame.GetSize()[::-1]:
+    try:
+        image = image_like(array, geometry)
+    except ImageError as cause:
         raise ImageError(
             f"{path} was to be written with shape {array.shape}, but its scan has "
-            f"{frame.GetSize()[::-1]}: predict it again from the unchanged scan."
-        )
-    image = image_like(array, geometry)
+            f"{canonical_frame(geometry).GetSize()[::-1]}: predict it again from the unchanged "
+            "scan."
+        ) from cause
     with atomic_path(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
@@ -253,27 +228,6 @@ def write_like(array: np.ndarray, geometry: Geometry, path: Path) -> None:
                 f"{path} cannot be written: check the folder's rights and free space."
             ) from cause
         _check_written(path, temporary)
-
-
-def image_like(array: np.ndarray, geometry: Geometry) -> sitk.Image:
-    """A canonical array (axes S, P, L) as an image on the grid it came from.
-
-    Raises:
-        ImageError: the array does not fit the grid.
-    """
-    frame = canonical_frame(geometry)
-    if array.shape != frame.GetSize()[::-1]:
-        raise ImageError(
-            f"An array of shape {array.shape} does not fit its scan, which has "
-            f"{frame.GetSize()[::-1]}: predict it again from the unchanged scan."
-        )
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
-    image.SetDirection(frame.GetDirection())
-    image = sitk.DICOMOrient(image, geometry.orientation)
-    image.SetSpacing(geometry.spacing)
-    image.SetOrigin(geometry.origin)
-    image.SetDirection(geometry.direction)
-    return image
 
 
 def _check_written(path: Path, temporary: Path) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-import nibabel
 import numpy as np
 
 from disanat.io.claim import Claim, HeaderError
 
 __all__ = ["nifti_claim"]
 
-_SIZES = {348: (nibabel.Nifti1Header, b"n+1\0", 352), 540: (nibabel.Nifti2Header, b"n+2\0", 544)}
+_SIZES = {348: ("Nifti1Header", b"n+1\0", 352), 540: ("Nifti2Header", b"n+2\0", 544)}
 _TOLERANCE = 0.01
 
 
@@ -26,6 +25,8 @@ def nifti_claim(start: bytes) -> Claim:
     Raises:
         HeaderError: it is no NIfTI header, or one that cannot be true.
     """
+    import nibabel  # slow, and --help must be quick
+
     if len(start) < 4:
         raise HeaderError("is too short for a NIfTI header")
     for endianness in "<>":
@@ -37,7 +38,7 @@ def nifti_claim(start: bytes) -> Claim:
         raise HeaderError("cannot be read as an image, for it does not begin with a NIfTI header")
     if len(start) < least:
         raise HeaderError("is too short for a NIfTI header")
-    header = kind(start[:size], endianness=endianness, check=False)
+    header = getattr(nibabel, kind)(start[:size], endianness=endianness, check=False)
     if not bytes(header["magic"].item()).ljust(4, b"\0").startswith(magic):
         raise HeaderError("has a header without NIfTI's mark for header and voxels in one file")
     shape, dtype = _shape(header), _dtype(header)
@@ -61,10 +62,12 @@ def _shape(header: Any) -> tuple[int, ...]:
 
 
 def _dtype(header: Any) -> np.dtype:
+    from nibabel.spatialimages import HeaderDataError
+
     code, bits = int(header["datatype"]), int(header["bitpix"])
     try:
         dtype = np.dtype(header.get_data_dtype())
-    except (KeyError, nibabel.spatialimages.HeaderDataError):
+    except (KeyError, HeaderDataError):
         raise HeaderError(f"has voxels of a kind that NIfTI does not know ({code})") from None
     if dtype.itemsize == 0 or dtype.itemsize * 8 != bits:
         raise HeaderError(f"says in its header that voxels of the kind {code} have {bits} bits")

@@ -8,10 +8,11 @@ import SimpleITK as sitk
 
 from disanat.errors import ImageError
 from disanat.io.dicom import is_dicom_file, read_dicom, read_dicom_file
+from disanat.io.grids import oblique
 from disanat.io.integrity import check_file
 from disanat.io.mgh import MGH_ENDINGS, read_mgh
 
-__all__ = ["ENDINGS", "oblique", "read_image"]
+__all__ = ["ENDINGS", "read_image"]
 
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr", *MGH_ENDINGS)
 
@@ -47,11 +48,3 @@ def read_image(path: Path) -> tuple[sitk.Image, int]:
             f"{path} cannot be read as an image ({reason[-160:]}): check that it is complete, and "
             f"of a format such as {', '.join(ENDINGS[:4])}."
         ) from cause
-
-
-def oblique(path: Path) -> ImageError:
-    """What to say of axes that are not at right angles."""
-    return ImageError(
-        f"{path} has direction axes that are not at right angles: resample it to an ordinary grid, "
-        "or repair its header's qform and sform."
-    )

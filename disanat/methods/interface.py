@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor, nn
 
+from disanat.methods.pictures import Picture
 from disanat.networks.inherit import Channels
 from disanat.plans import Configuration, Plans
 from disanat.tissues import scheme_by_names
@@ -114,3 +115,7 @@ class Method(Detector):
     @abstractmethod
     def validate(self, batch: Batch) -> dict[str, float]:
         """Figures of one batch of held-out cases; `error` among them is to become small."""
+
+    def pictures(self, batch: Batch) -> dict[str, Picture]:
+        """By title, what to look at of a batch of held-out cases; empty: there is nothing."""
+        return {}

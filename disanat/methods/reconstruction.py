@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
+from disanat.methods.pictures import Picture, pictures_of
 from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
 from disanat.plans import AXES, Configuration
@@ -57,6 +58,12 @@ class Reconstruction(Method):
         with _same_draws(images.device):
             rebuilt = self.rebuilt(images)
         return {"error": float(brain_error(rebuilt, images, brain))}
+
+    def pictures(self, batch: Batch) -> dict[str, Picture]:
+        images, brain = shown(batch)
+        with _same_draws(images.device):
+            rebuilt = torch.where(brain, self.rebuilt(images), OUTSIDE)
+        return pictures_of(images[:, 0], rebuilt[:, 0])
 
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         return [self._channel(channel) for channel in channels]

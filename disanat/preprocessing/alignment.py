@@ -14,7 +14,7 @@ from disanat.errors import DatasetError, ImageError
 from disanat.io.cases import Case
 from disanat.io.images import Geometry, Scan, canonical_frame, read_scan, same_grid
 
-__all__ = ["Aligned", "AlignedChannel", "read_aligned", "read_case"]
+__all__ = ["Aligned", "AlignedChannel", "check_one_grid", "read_aligned", "read_case"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,16 @@ def read_case(case: Case) -> dict[int, Scan]:
         DatasetError: two channels lie on different grids.
     """
     scans = _read(case)
+    check_one_grid(scans)
+    return scans
+
+
+def check_one_grid(scans: Mapping[int, Scan]) -> None:
+    """The channels of a case lie on one grid.
+
+    Raises:
+        DatasetError: two of them do not.
+    """
     first = next(iter(scans.values()))
     for scan in scans.values():
         if not same_grid(first.geometry, scan.geometry):
@@ -70,7 +80,6 @@ def read_case(case: Case) -> dict[int, Scan]:
                 f"{scan.geometry.size} and {first.geometry.size}): predict with --register, or "
                 "resample one onto the other."
             )
-    return scans
 
 
 def read_aligned(case: Case) -> Aligned:

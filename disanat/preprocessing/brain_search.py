@@ -56,7 +56,7 @@ class FoundBrain:
 def find_brain(
     scans: Mapping[int, Scan],
     tool: BrainMaskTool = "extractor",
-    given: Path | None = None,
+    given: Path | Scan | None = None,
     labels: np.ndarray | None = None,
 ) -> FoundBrain:
     """The brain of a case, by the best means there is.
@@ -64,7 +64,7 @@ def find_brain(
     Args:
         scans: channel number -> scan, all on one grid.
         tool: what finds the brain in whole heads.
-        given: the user's own mask, above 0 = brain.
+        given: the user's own mask or its file, above 0 = brain.
         labels: class numbers of a healthy case's label map on the same grid, 0 outside.
 
     Raises:
@@ -100,18 +100,18 @@ def find_brain(
     return FoundBrain(mask, source, backgrounds)
 
 
-def _users(given: Path, scan: Scan) -> np.ndarray:
-    mask = read_labels(given)
+def _users(given: Path | Scan, scan: Scan) -> np.ndarray:
+    mask = given if isinstance(given, Scan) else read_labels(given)
     if not same_grid(mask.geometry, scan.geometry):
         raise ImageError(
-            f"{given} lies on another grid than {scan.path} (sizes {mask.geometry.size} and "
+            f"{mask.path} lies on another grid than {scan.path} (sizes {mask.geometry.size} and "
             f"{scan.geometry.size}): resample it onto the scan (nearest neighbour)."
         )
     brain = np.asarray(mask.array > 0)
     _check(
         brain,
         scan,
-        f"{given} marks a brain",
+        f"{mask.path} marks a brain",
         "check that it is the mask of the whole brain, or take it out of its folder",
     )
     return brain

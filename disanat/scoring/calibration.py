@@ -80,6 +80,10 @@ class Calibration:
             brain: bool, same shape; None where every voxel is brain.
         """
         known = in_own_units(score, brain) if self.own_units else score
+        return self.rarity(known, contrast)
+
+    def rarity(self, known: np.ndarray, contrast: str) -> np.ndarray:
+        """The same for scores that are in the scan's own units already, where the tables are."""
         return _rarity(known, self.table(contrast))
 
     def table(self, contrast: str) -> tuple[float, ...]:
@@ -223,7 +227,7 @@ def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> 
 def choose_threshold(
     healthy: Sequence[np.ndarray],
     lesions: Sequence[tuple[np.ndarray, np.ndarray]],
-    voxel_ml: float,
+    voxel_ml: float | Sequence[float],
     most_ml: float = 1.0,
 ) -> tuple[float, Mapping[str, float]]:
     """The threshold with the best mean Dice on synthetic lesions that keeps healthy brains clean.
@@ -231,14 +235,15 @@ def choose_threshold(
     Args:
         healthy: calibrated scores of the brain voxels of each healthy volume.
         lesions: calibrated scores and truth of each volume with synthetic lesions.
-        voxel_ml: volume of a voxel.
+        voxel_ml: volume of a voxel, of all healthy volumes or of each.
         most_ml: highest median volume of false positives per healthy brain.
 
     Returns:
         The threshold, and the figures `false_positives_ml` and `dice` at it.
     """
     thresholds = np.arange(0.5, 12.01, 0.05)
-    volumes = np.array([[np.count_nonzero(h >= t) * voxel_ml for t in thresholds] for h in healthy])
+    counts = np.array([h.size - np.searchsorted(np.sort(h), thresholds) for h in healthy])
+    volumes = counts * np.broadcast_to(voxel_ml, len(healthy))[:, None]
     median = np.median(volumes, axis=0)
     dice = np.mean([dice_curve(score, truth, thresholds) for score, truth in lesions], axis=0)
     allowed = median <= most_ml

@@ -66,7 +66,9 @@ def within_minutes(
     torch.manual_seed(settings.seed)
     with tempfile.TemporaryDirectory() as temporary:
         away = Path(temporary)
-        short = replace(settings, epochs=None, resume=False, until_plateau=False)
+        short = replace(
+            settings, epochs=None, resume=False, until_plateau=False, tensorboard=False
+        )
         train_networks(kind(plans, trial), plans, trial, cases, split, away, short)
         seconds = trained_epochs(away)[-1].seconds / (steps + _VALIDATION_STEPS)
     found = fitted(configuration, 60 * minutes / seconds)

@@ -29,9 +29,11 @@ from disanat.training.loaders import to_tensors
 from disanat.training.memory_guard import memory_runs_out, next_smaller
 from disanat.training.plateau import reached_plateau
 from disanat.training.progress import EpochRecord, draw_progress, told, write_log
+from disanat.training.samples import draw_samples, is_due
 from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
 from disanat.training.stream import BatchStream, Source
+from disanat.training.tensorboard import TensorBoard
 from disanat.training.trainer import Trainer
 
 __all__ = ["train_networks", "trained_epochs"]
@@ -84,7 +86,7 @@ def train_networks(
         )
         held_out = _validation_batches(source, split.watched, trainer.device)
         with BatchStream(source, settings.workers, first * trainer.steps) as stream:
-            _train(trainer, stream, held_out, first, folder, settings.until_plateau)
+            _train(trainer, stream, held_out, first, folder, settings)
     trainer.networks.load_state_dict(trainer.average.module.state_dict())
     trainer.networks.eval()
     return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
@@ -115,7 +117,7 @@ def _train(
     held_out: list[dict[str, Tensor]],
     first: int,
     folder: Path,
-    until_plateau: bool,
+    settings: TrainingSettings,
 ) -> None:
     """All epochs from `first` on; after each of them the training can be taken up again."""
     smaller = next_smaller(trainer.method.plans, trainer.configuration)
@@ -129,13 +131,15 @@ def _train(
         unit="step",
         disable=None,
     )
-    with bar:
+    with bar, TensorBoard(settings.tensorboard, folder, first) as board:
         for epoch in range(first, trainer.epochs):
-            if until_plateau and reached_plateau(trainer.errors):
+            if settings.until_plateau and reached_plateau(trainer.errors):
                 log.info("The held-out error has stayed where it is: stopping after %d.", epoch)
                 break
             trainer.records.append(_epoch(trainer, source, held_out, epoch, bar, smaller))
+            drawn = _look(trainer, held_out[0], epoch, folder)
             save_checkpoint(trainer.state(), folder)
+            board.add(trainer.records[-1], drawn)
             log.info(told(trainer.records[-1], trainer.epochs))
             write_log(trainer.records, trainer.epochs, folder)
             draw_progress(trainer.records, folder)
@@ -149,6 +153,14 @@ def _validation_batches(
     small = replace(configuration, batch_size=min(configuration.batch_size, 16))
     aside = replace(source, names=names, configuration=small, seed=4242, deform=False).renderer()
     return [to_tensors(aside.batch(number), device) for number in range(_VALIDATION_BATCHES)]
+
+
+def _look(trainer: Trainer, batch: dict[str, Tensor], epoch: int, folder: Path) -> Path | None:
+    """Draw what the averaged networks make of held-out samples, every few epochs."""
+    if not is_due(epoch, trainer.epochs):
+        return None
+    with trainer.averaged():
+        return draw_samples(trainer.method, batch, epoch, folder)
 
 
 def _try_one_step(trainer: Trainer, batch: dict[str, np.ndarray], smaller: str) -> None:

@@ -29,6 +29,9 @@ class TrainingSettings:
     until_plateau: bool = False
     """Stop before the last epoch where the held-out error stays; the schedule is that of all."""
 
+    tensorboard: bool = False
+    """Write losses, figures and pictures for TensorBoard too."""
+
     def began(self, configuration: Configuration) -> dict[str, object]:
         """What has to be the same for an interrupted training to go on by itself."""
         epochs = self.epochs or configuration.epochs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from disanat.methods.interface import Method
 from disanat.methods.registry import get_method
 from disanat.networks.precision import native_format
 from disanat.plans import Configuration, Plans, load_json
+from disanat.training import samples, tensorboard
 from disanat.training.budget import within_minutes
 from disanat.training.calibrate import calibrate
 from disanat.training.checkpoints import (
@@ -90,6 +92,8 @@ def train(
     """
     settings = settings or TrainingSettings(device=default_device())
     check_fold_and_device(fold, settings.device)
+    if settings.tensorboard:
+        tensorboard.check_tensorboard()
     left_out = check_ablations(ablations)
     kind = get_method(method)
     if method != "dal":
@@ -134,6 +138,8 @@ def _fit_and_calibrate(
         remove_checkpoints(folder)
         for stale in ("training_log.txt", DESCRIPTION):
             (folder / stale).unlink(missing_ok=True)
+        for stale in (samples.FOLDER, tensorboard.FOLDER):
+            shutil.rmtree(folder / stale, ignore_errors=True)
     if settings.minutes is not None and kind.trainable:
         chosen = within_minutes(
             kind, plans, chosen, cases, split, folder, settings, settings.minutes

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from dataset_conversion.convert import convert
 from disanat.home import Home
 from disanat.inference.model import Model, load_model, save_model
 from disanat.io.images import Geometry, read_labels, read_scan, same_grid, write_like
@@ -160,7 +161,7 @@ def test_converter_writes_a_test_set(tmp_path: Path) -> None:
     source = tmp_path / "source"
     grid = write_ball(source / "scans" / "P01.nii.gz", ball(15), noise)
     write_like(ball(3).astype(np.uint8) * 4, grid, source / "masks" / "P01.nii.gz")
-    folder = module("MySet: FLAIR").convert(source, Home(tmp_path / "home"))
+    folder = convert(module("MySet: FLAIR").CONVERTER, source, Home(tmp_path / "home"))
     assert folder == tmp_path / "home" / "raw" / "Dataset201_MySet"
     assert (folder / "dataset.json").is_file()
     scan = read_scan(folder / "imagesTs" / "P01_0000.nii.gz")

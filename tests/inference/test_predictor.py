@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 import disanat
 from disanat.errors import DatasetError, ImageError
@@ -58,6 +59,64 @@ def test_predict_takes_a_path(predictor: Predictor, miniature: Any, tmp_path: Pa
     assert prediction.lesion_ml == pytest.approx(prediction.mask.sum() * 0.064)
     with pytest.raises(ImageError, match="nowhere.nii does not exist"):
         predictor.predict("nowhere.nii")
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS"])
+def test_predict_takes_an_image_or_an_array(
+    predictor: Predictor, miniature: Any, tmp_path: Path, orientation: str
+) -> None:
+    brain = miniature.brain(7, "flair", lesion=True)
+    path = tmp_path / "x.nii.gz"
+    miniature.write(path, brain.image, orientation=orientation)
+    wanted = predictor.predict(path)
+    found = {
+        "sitk": predictor.predict(sitk.ReadImage(str(path))),
+        "array": predictor.predict(brain.image, spacing=brain.spacing),
+        "dict": predictor.predict({0: path}),
+    }
+    for one in found.values():
+        np.testing.assert_allclose(one.anomaly, wanted.anomaly, atol=1e-5)
+        assert one.case_score == pytest.approx(wanted.case_score, abs=1e-5)
+    assert found["sitk"].geometry == wanted.geometry
+    mapped = wanted.as_image(wanted.anomaly)
+    scan = sitk.ReadImage(str(path))
+    assert mapped.GetDirection() == scan.GetDirection() and mapped.GetOrigin() == scan.GetOrigin()
+    wanted.save(str(tmp_path / "out"), "x")
+    written = sitk.ReadImage(str(tmp_path / "out" / "x_anomaly.nii.gz"))
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(mapped), sitk.GetArrayFromImage(written)
+    )
+    assert wanted.as_image(wanted.mask).GetPixelID() == sitk.sitkUInt8
+    with pytest.raises(ImageError, match="does not fit its scan"):
+        wanted.as_image(wanted.anomaly[1:])
+
+
+def test_a_mask_of_ones_own_in_any_form(
+    predictor: Predictor, miniature: Any, tmp_path: Path
+) -> None:
+    brain = miniature.brain(7)
+    mask = brain.labels > 0
+    mask[: len(mask) // 2] = False  # half a brain: so small that no brain is found by itself
+    mask[len(mask) // 2] = brain.labels[len(mask) // 2] > 0
+    miniature.write(tmp_path / "x.nii.gz", brain.image)
+    miniature.write(tmp_path / "mask.nii.gz", mask.astype(np.uint8))
+    by_file = predictor.predict(tmp_path / "x.nii.gz", tmp_path / "mask.nii.gz")
+    by_image = predictor.predict(
+        tmp_path / "x.nii.gz", sitk.ReadImage(str(tmp_path / "mask.nii.gz"))
+    )
+    by_array = predictor.predict(brain.image, mask, brain.spacing)
+    for one in (by_file, by_image, by_array):
+        np.testing.assert_array_equal(one.brain, mask)
+
+
+def test_channels_in_memory_lie_on_one_grid(predictor: Predictor, miniature: Any) -> None:
+    brain = miniature.brain(8)
+    both = predictor.predict({0: brain.image, 3: brain.image}, spacing=brain.spacing)
+    assert set(both.phi) == {0, 3}
+    with pytest.raises(DatasetError, match="different grids"):
+        predictor.predict({0: brain.image, 1: brain.image[1:]}, spacing=brain.spacing)
+    with pytest.raises(DatasetError, match="at least one scan"):
+        predictor.predict({})
 
 
 def test_channels_are_averaged(predictor: Predictor, miniature: Any, tmp_path: Path) -> None:

@@ -7,27 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from solid_plans import in_3d
 
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.networks.inherit import inherited
-from disanat.plans import Configuration, NetworkPlan, Plans, load_json
+from disanat.plans import Plans, load_json
 from disanat.tissues import EIGHT_CLASSES, TWELVE_CLASSES, whole_numbers
-
-
-def in_3d(flat: Configuration) -> Configuration:
-    def deep(network: NetworkPlan) -> NetworkPlan:
-        strides = tuple((stride[0],) * 3 for stride in network.strides)
-        kernels = tuple((size[0],) * 3 for size in network.kernel_sizes)
-        return replace(network, strides=strides, kernel_sizes=kernels)
-
-    return replace(
-        flat,
-        dimension=3,
-        context_slices=0,
-        encoder=deep(flat.encoder),
-        restorer=deep(flat.restorer),
-        comparator=deep(flat.comparator),
-    )
 
 
 @pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])

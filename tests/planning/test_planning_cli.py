@@ -13,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 from planning_command import SHAPE, run, write
 
+import planning
 from disanat.errors import PlanError
 from disanat.io.store import open_case
 from disanat.plans import Fingerprint, Plans, load_json
@@ -258,12 +259,12 @@ def test_verify_writes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_python_function(home: Path, prepared: list[Any]) -> None:
-    plans = cli.plan_and_preprocess(
+    plans = planning.plan_and_preprocess(
         "7", home, gpu_memory_gb=8, processes=0, preprocess=False, progress=False
     )
     assert plans.dataset == "Dataset007_Small" and prepared == []
     with pytest.raises(PlanError, match="use 2d or 3d_fullres"):
-        cli.plan_and_preprocess("7", home, configurations=("5d",), processes=0)
+        planning.plan_and_preprocess("7", home, configurations=("5d",), processes=0)
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from disanat.anatomy.edges import anatomy_edges
 from disanat.methods.dal.ablation import Steps
 from disanat.methods.dal.channels import class_channels
+from disanat.methods.dal.figures import average_precision, mean_dice
 from disanat.methods.dal.losses import (
     lesion_loss,
     painting_loss,
@@ -26,6 +26,7 @@ from disanat.methods.dal.losses import (
     swap_pairs,
 )
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
+from disanat.methods.pictures import Picture, pictures_of
 from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
 from disanat.networks.inherit import Channels
 from disanat.networks.precision import calculating
@@ -144,13 +145,32 @@ class DisentangledAnatomy(Method):
             "dice_anatomy": self._dice(logits, batch["labels"]),
             "dice_restored": self._dice(restored, batch["labels"]),
             "dice_lesion": overlap,
-            "ap_lesion": _average_precision(lesion[inside], truth[inside]),
+            "ap_lesion": average_precision(lesion[inside], truth[inside]),
         }
+
+    def pictures(self, batch: Batch) -> dict[str, Picture]:
+        logits = self._run(self.encoder, batch["image"])[:, :-1]
+        restored = self._rebuild(logits)
+        inside = batch["labels"] > 0
+        painted = self._painted(restored.softmax(1), batch)[:, 0].where(inside, OUTSIDE)
+        seen, healthy = logits.argmax(1), restored.argmax(1)
+        chain = {"anatomy": Picture(self._whole(seen), "tissues")}
+        if self.steps.restores:
+            shown = self.steps.shown(self.steps.discrete(logits))[:, 1:].amax(1) > 0
+            chain["edges"] = Picture(self._whole(seen) * shown, "tissues")
+        chain["restored anatomy"] = Picture(self._whole(healthy), "tissues")
+        middle = batch["image"].shape[1] // 2
+        return pictures_of(batch["image"][:, middle], painted, chain)
+
+    def _whole(self, numbers: Tensor) -> Tensor:
+        """Class numbers of any shape; partial-volume classes are what they are part of."""
+        whole = torch.from_numpy(whole_numbers(self.scheme).astype(np.int64)).to(numbers.device)
+        return whole[numbers]
 
     def _dice(self, logits: Tensor, labels: Tensor) -> float:
         """Mean over the classes that are there; partial-volume classes count for their wholes."""
-        whole = torch.from_numpy(whole_numbers(self.scheme).astype(np.int64)).to(labels.device)
-        return _mean_dice(whole[logits.argmax(1)], whole[labels], int(whole.max()))
+        named, classes = self._whole(logits.argmax(1)), int(whole_numbers(self.scheme).max())
+        return mean_dice(named, self._whole(labels), classes)
 
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
         outputs = [
@@ -277,20 +297,3 @@ class DisentangledAnatomy(Method):
     ) -> Tensor:
         with torch.inference_mode():
             return apply_to_volume(network, volume, self.configuration, fill, context, mirror)
-
-
-def _mean_dice(named: Tensor, labels: Tensor, classes: int) -> float:
-    """Mean over the classes that are there."""
-    values = []
-    for k in range(1, classes + 1):
-        a, b = named == k, labels == k
-        if bool(b.any()):
-            values.append(2 * float((a & b).sum()) / float(a.sum() + b.sum()))
-    return float(np.mean(values)) if values else 0.0
-
-
-def _average_precision(score: Tensor, truth: Tensor) -> float:
-    """Of a batch; 0 where it holds no lesion."""
-    if not bool(truth.any()):
-        return 0.0
-    return float(average_precision_score(truth.cpu().numpy(), score.float().cpu().numpy()))

@@ -1,0 +1,26 @@
+"""Figures of a batch of held-out cases."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+__all__ = ["average_precision", "mean_dice"]
+
+
+def mean_dice(named: Tensor, labels: Tensor, classes: int) -> float:
+    """Mean over the classes that are there."""
+    values = []
+    for k in range(1, classes + 1):
+        a, b = named == k, labels == k
+        if bool(b.any()):
+            values.append(2 * float((a & b).sum()) / float(a.sum() + b.sum()))
+    return float(np.mean(values)) if values else 0.0
+
+
+def average_precision(score: Tensor, truth: Tensor) -> float:
+    """Of a batch; 0 where it holds no lesion."""
+    if not bool(truth.any()):
+        return 0.0
+    return float(average_precision_score(truth.cpu().numpy(), score.float().cpu().numpy()))
