@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import logging
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,8 +15,10 @@ from tqdm import tqdm
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import write_json
 from disanat.inference.bundled import is_bundled
+from disanat.inference.inputs import check_dicom, input_cases, named_channels
 from disanat.inference.model import DESCRIPTION, finished
-from disanat.inference.predictor import Prediction, Predictor, input_cases
+from disanat.inference.prediction import Prediction
+from disanat.inference.predictor import Predictor
 from disanat.inference.records import (
     CaseRow,
     Table,
@@ -28,15 +29,12 @@ from disanat.inference.records import (
 )
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
-from disanat.io.dicom_seg import is_dicom_image, require_highdicom
 from disanat.locks import hold
 from disanat.preprocessing.alignment import AlignedChannel
 
 __all__ = ["CaseRow", "predict_folder"]
 
 log = logging.getLogger(__name__)
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,8 @@ def predict_folder(
         )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
-    named = _named(cases, channel_names)
-    _check_dicom(cases, extras)
+    named = named_channels(cases, channel_names)
+    check_dicom(cases, extras)
     settings = made_from(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
@@ -244,47 +242,6 @@ def _told(one: AlignedChannel) -> str:
         f"{one.information_before:.2f} to {one.information_after:.2f} spread {one.spread_mm:.1f} "
         f"mm covered {one.covered:.2f}"
     )
-
-
-def _named(cases: Sequence[Case], names: Sequence[str]) -> dict[int, str]:
-    """Channel number -> name, as the user gives them.
-
-    Raises:
-        DatasetError: there are more or fewer names than channels, or a name is no word of its own.
-    """
-    if not names:
-        return {}
-    numbers = sorted({number for case in cases for number in case.channels})
-    if len(names) != len(numbers):
-        raise DatasetError(
-            f"--channels gives {len(names)} names, but the scans have {len(numbers)} channels "
-            f"({', '.join(map(str, numbers))}): give a name for each, in this order."
-        )
-    if len({n.casefold() for n in names}) < len(names) or not all(map(_NAME.fullmatch, names)):
-        raise DatasetError(
-            f"--channels {' '.join(names)} cannot be used: give each channel a name of its own, of "
-            "letters, digits, dots, dashes and underscores."
-        )
-    return dict(zip(numbers, names))
-
-
-def _check_dicom(cases: Sequence[Case], extras: Sequence[str]) -> None:
-    """A DICOM segmentation refers to a DICOM image.
-
-    Raises:
-        PlanError: highdicom is not installed.
-        DatasetError: a case was not read from DICOM.
-    """
-    if "dicom_seg" not in extras:
-        return
-    require_highdicom()
-    for case in cases:
-        first = next(iter(case.channels.values()), None)
-        if first is not None and not is_dicom_image(first):
-            raise DatasetError(
-                f"{first} is no DICOM image, so no DICOM segmentation can refer to it: leave "
-                "dicom_seg out of --save, or give the DICOM series."
-            )
 
 
 def _warn(case: str, prediction: Prediction) -> None:
