@@ -145,7 +145,7 @@ def test_names_of_channels_are_recorded(
         miniature.write(source / f"p_000{number}.nii.gz", miniature.brain(7, look).image)
     words = ("predict", "-i", source, "-o", out, *home_flags(trained_home))
     for wrong, told in ((("FLAIR",), "1 names"), (("T1", "t1"), "of its own")):
-        assert miniature.run(*words, "--channels", *wrong) == 1
+        assert miniature.run(*words, "--channels", *wrong) == 2
         assert told in capfd.readouterr().err
     assert miniature.run(*words, "--channels", "FLAIR", "T1") == 0
     assert table(out)["p"]["channel_names"] == "FLAIR T1"
