@@ -54,6 +54,7 @@ setup(
         "pillow>=10.1",
         "portalocker>=3.0",
         "psutil",
+        "pydicom>=3.0",
         "scikit-image",
         "scikit-learn",
         "scipy",
@@ -63,11 +64,13 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "dicom": ["highdicom>=0.23"],
         "completion": ["argcomplete>=3.0"],
         "tensorboard": ["tensorboard"],
         "dev": [
             "argcomplete>=3.0",
             "bandit",
+            "highdicom>=0.23",
             "hypothesis",
             "import-linter",
             "ipykernel",
