@@ -64,8 +64,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--save",
         nargs="+",
         default=["phi"],
-        choices=("phi", "anatomy", "edges"),
-        help="images to write beside mask, anomaly map and brain mask (default: phi)",
+        choices=("phi", "anatomy", "edges", "filled", "dicom_seg"),
+        help="what to write beside mask, anomaly map and brain mask (default: phi); filled: the "
+        "scan with its pseudo-healthy image in place of the lesions; dicom_seg: the mask as a "
+        "DICOM segmentation, of DICOM scans (needs disanat[dicom])",
+    )
+    parser.add_argument(
+        "--register",
+        action="store_true",
+        help="bring channels that lie on another grid onto the grid of the first channel, by rigid "
+        "registration (default: they are refused)",
+    )
+    parser.add_argument(
+        "--channels",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="what the channels are called, in the order of their numbers, such as FLAIR T1; "
+        "recorded in the results",
     )
     parser.add_argument(
         "--use_channels",
@@ -132,6 +148,8 @@ def _run(args: argparse.Namespace) -> int:
         args.brain_masks,
         (args.part_id, args.num_parts),
         args.overwrite,
+        args.register,
+        args.channels,
     )
     if args.report:
         from disanat.reporting.report.write import write_report

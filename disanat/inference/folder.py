@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,11 @@ from tqdm import tqdm
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import write_json
 from disanat.inference.bundled import is_bundled
+from disanat.inference.inputs import check_dicom, input_cases, named_channels
 from disanat.inference.made_by import command_line, commit, versions
 from disanat.inference.model import DESCRIPTION, finished
-from disanat.inference.predictor import Prediction, Predictor, input_cases
+from disanat.inference.prediction import Prediction
+from disanat.inference.predictor import Predictor
 from disanat.inference.records import (
     CaseRow,
     Table,
@@ -29,6 +31,7 @@ from disanat.inference.records import (
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
 from disanat.locks import hold
+from disanat.preprocessing.alignment import AlignedChannel
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -43,6 +46,8 @@ class _Work:
     target: Path
     extras: tuple[str, ...]
     brain_masks: Path | None
+    channel_names: dict[int, str]
+    register: bool
     settings: str
     """Stands for the model and all settings."""
 
@@ -66,6 +71,8 @@ def predict_folder(
     brain_masks: Path | None = None,
     part: tuple[int, int] = (0, 1),
     overwrite: bool = False,
+    register: bool = False,
+    channel_names: Sequence[str] = (),
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -83,6 +90,8 @@ def predict_folder(
         part: number of the part to predict, and of how many; several processes, each with its own
             part, fill one folder and one table.
         overwrite: predict again what is there.
+        register: bring channels on other grids onto that of the first; else they are refused.
+        channel_names: what the channels are called, in the order of their numbers.
 
     Returns:
         One row per case of the part, those that failed with status `failed` and a message.
@@ -99,19 +108,23 @@ def predict_folder(
         )
     if source.resolve() == target.resolve():
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
+    named = named_channels(cases, channel_names)
+    check_dicom(cases, extras)
     settings = made_from(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
             "brain_mask_tool": predictor.model.plans.brain_mask_tool,
             "threshold": predictor.threshold,
             "extras": sorted(extras),
+            **({"register": True} if register else {}),
+            **({"channel_names": list(channel_names)} if channel_names else {}),
         }
     )
-    work = _Work(predictor, target, extras, brain_masks, settings)
+    work = _Work(predictor, target, extras, brain_masks, named, register, settings)
     names = [case.name for case in cases]
     number, parts = part
     with _held(target, number, parts):
-        _describe(predictor, source, target, channels, brain_masks)
+        _describe(predictor, source, target, channels, brain_masks, channel_names, register)
         table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
         for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
@@ -146,6 +159,8 @@ def _describe(
     target: Path,
     channels: list[int] | None,
     brain_masks: Path | None,
+    channel_names: Sequence[str] = (),
+    register: bool = False,
 ) -> None:
     model = predictor.model
     write_json(
@@ -163,6 +178,8 @@ def _describe(
             "channels": channels,
             "brain_mask_tool": model.plans.brain_mask_tool,
             "brain_masks": None if brain_masks is None else str(brain_masks),
+            "channel_names": list(channel_names),
+            "register": register,
             "command": command_line(),
             "commit": commit(),
             "versions": versions(),
@@ -189,7 +206,8 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
             return before, True
         forget(target, case.name)
         _remove_outputs(case.name, target)
-        prediction = work.predictor.predict_case(case, mask)
+        more = {"register": True} if work.register else {}
+        prediction = work.predictor.predict_case(case, mask, **more)
         files = prediction.save(target, case.name, work.extras)
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
@@ -197,12 +215,14 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
         row = CaseRow(case.name, "failed", message=str(mistake))
         keep(target, row, work.settings)
         return row, False
-    row = _row(case, prediction, time.monotonic() - began)
+    row = _row(case, prediction, time.monotonic() - began, work.channel_names)
     keep(target, row, work.settings, source, files, prediction.lesions, scans)
     return row, False
 
 
-def _row(case: Case, prediction: Prediction, seconds: float) -> CaseRow:
+def _row(
+    case: Case, prediction: Prediction, seconds: float, names: Mapping[int, str]
+) -> CaseRow:
     _warn(case.name, prediction)
     p = prediction.case_p
     return CaseRow(
@@ -217,7 +237,17 @@ def _row(case: Case, prediction: Prediction, seconds: float) -> CaseRow:
         case_p=round(p.value, 4) if p else None,
         case_p_resolution=round(p.resolution, 4) if p else None,
         flags=";".join(prediction.flags),
+        channel_names=" ".join(names[number] for number in case.channels if number in names),
+        registration=";".join(_told(one) for one in prediction.registration),
         seconds=round(seconds, 2),
+    )
+
+
+def _told(one: AlignedChannel) -> str:
+    return (
+        f"channel {one.channel}: {one.shift_mm:.1f} mm {one.turn_deg:.1f} deg information "
+        f"{one.information_before:.2f} to {one.information_after:.2f} spread {one.spread_mm:.1f} "
+        f"mm covered {one.covered:.2f}"
     )
 
 
@@ -245,5 +275,7 @@ def _remove_outputs(case: str, target: Path) -> None:
     """Results of an earlier prediction must not outlive a failure of this one."""
     for ending in ("", "_anomaly", "_brainmask", "_anatomy", "_edges"):
         (target / f"{case}{ending}.nii.gz").unlink(missing_ok=True)
-    for phi in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_phi.nii.gz"):
-        phi.unlink()
+    (target / f"{case}_seg.dcm").unlink(missing_ok=True)
+    for kind in ("phi", "filled"):
+        for path in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_{kind}.nii.gz"):
+            path.unlink()

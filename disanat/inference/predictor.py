@@ -2,127 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
-from disanat.errors import DatasetError
-from disanat.inference.lesions import FoundLesion, find_lesions
+from disanat.errors import DatasetError, ImageError
+from disanat.inference.lesions import find_lesions
 from disanat.inference.model import Model, load_model
+from disanat.inference.prediction import EXTRAS, Prediction
 from disanat.inference.preparation import PreparedCase, prepare_case
-from disanat.io.cases import Case, find_cases
-from disanat.io.images import Geometry, Scan, image_like, write_like
+from disanat.io.cases import Case
+from disanat.io.images import Scan
 from disanat.io.memory import ImageLike, labels_of, scan_of
 from disanat.methods.interface import ChannelResult
-from disanat.preprocessing.healthy import check_one_grid, read_case
+from disanat.preprocessing.alignment import (
+    Aligned,
+    check_one_grid,
+    read_aligned,
+    read_case,
+)
 from disanat.scoring.calibration import BEST
-from disanat.scoring.case_level import CaseP, case_p_value, case_score
+from disanat.scoring.case_level import case_p_value, case_score
 from disanat.scoring.distribution import unlike_training
 
 __all__ = ["EXTRAS", "Prediction", "Predictor"]
 
-log = logging.getLogger(__name__)
-
-_RESULT = re.compile(r"(_anomaly|_brainmask|_anatomy|_edges|_\d{4}_phi)$")
-EXTRAS = ("phi", "anatomy", "edges")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What disanat says about one case.
-
-    All arrays lie on the scan's whole grid, with axes S, P, L (index 0 grows towards superior, 1
-    towards posterior, 2 towards the patient's left) whatever the orientation of the file;
-    `as_image` brings one back onto the file's own axes.
-
-    Attributes:
-        mask: bool (S, P, L), the voxels of the brain that reach `threshold`.
-        anomaly: float32 (S, P, L), -log10 of the share of healthy brain voxels with at least such a
-            score; 0 outside `brain`. No unit; 3 means one in 1,000.
-        brain: bool (S, P, L), the voxels that were judged.
-        phi: channel -> float32 (S, P, L), the pseudo-healthy image in that channel's own intensity
-            units; the scan's background outside `brain`.
-        anatomy: uint8 (S, P, L), tissue class of the restored anatomy, 0 outside the brain, else
-            one more than the place in the plan's `classes`; None for methods that name no tissues.
-        edges: uint8 (S, P, L), the same, kept at the rims of the classes alone; or None.
-        geometry: the grid of the file (axes x, y, z of the file; mm).
-        threshold: of `mask`, in units of `anomaly`.
-        brain_ml: volume of `brain` in mL.
-        lesion_ml: volume of `mask` in mL.
-        case_score: the value of `anomaly` that the most anomalous millilitre reaches.
-        contrasts: channel -> what it looks like: `t1`, `t2`, `flair`, or `any`.
-        case_p: how rare `case_score` is among healthy cases, a share of 1; None if the model
-            cannot tell.
-        flags: in what the scan is unlike those trained on, such as `unlike_training:noise`.
-        lesions: the 26-connected parts of `mask`, largest first (mL, mm).
-    """
-
-    mask: np.ndarray
-    anomaly: np.ndarray
-    brain: np.ndarray
-    phi: dict[int, np.ndarray]
-    anatomy: np.ndarray | None
-    edges: np.ndarray | None
-    geometry: Geometry
-    threshold: float
-    brain_ml: float
-    lesion_ml: float
-    case_score: float
-    contrasts: dict[int, str] = field(default_factory=dict)
-    case_p: CaseP | None = None
-    flags: tuple[str, ...] = ()
-    lesions: tuple[FoundLesion, ...] = ()
-
-    def as_image(self, array: np.ndarray) -> sitk.Image:
-        """One of the arrays above as an image on the scan's own grid, in the file's orientation.
-
-        >>> sitk.WriteImage(prediction.as_image(prediction.anomaly), "anomaly.nii.gz")
-
-        Args:
-            array: (S, P, L), of the scan's whole grid.
-
-        Raises:
-            ImageError: the array has another shape.
-        """
-        return image_like(array.astype(np.uint8) if array.dtype == bool else array, self.geometry)
-
-    def save(self, folder: str | Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
-        """Write the case's files into the scan's own geometry; the mask comes last.
-
-        Args:
-            folder: where to.
-            case: name of the case.
-            extras: which of `EXTRAS` to write beside mask, anomaly map and brain mask.
-
-        Returns:
-            What was written.
-        """
-        written: list[Path] = []
-
-        def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
-            if array is not None:
-                path = target / f"{case}{ending}.nii.gz"
-                write_like(array.astype(kind), self.geometry, path)
-                written.append(path)
-
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        write(self.anomaly, "_anomaly", np.float32)
-        write(self.brain, "_brainmask", np.uint8)
-        if "phi" in extras:
-            for channel, phi in self.phi.items():
-                write(phi, f"_{channel:04d}_phi", np.float32)
-        if "anatomy" in extras:
-            write(self.anatomy, "_anatomy", np.uint8)
-        if "edges" in extras:
-            write(self.edges, "_edges", np.uint8)
-        write(self.mask, "", np.uint8)
-        return written
+_LEAST_COVERED = 0.9
+"""Share of the brain that a registered channel must show."""
 
 
 class Predictor:
@@ -192,18 +100,30 @@ class Predictor:
         mask = None if brain_mask is None else labels_of(brain_mask, spacing if bare else None)
         return self.predict_scans(scans, mask)
 
-    def predict_case(self, case: Case, brain_mask: Path | None = None) -> Prediction:
+    def predict_case(
+        self, case: Case, brain_mask: Path | None = None, register: bool = False
+    ) -> Prediction:
         """Predict one case from all its channels together.
+
+        Args:
+            case: the scans.
+            brain_mask: the user's own mask, on the grid of the first channel.
+            register: bring channels on other grids onto the first one's.
 
         Raises:
             DisanatError: the case cannot be used; the message names the file.
         """
-        return self.predict_scans(read_case(case), brain_mask)
+        aligned = read_aligned(case) if register else Aligned(read_case(case))
+        return self._predict(aligned, brain_mask)
 
     def predict_scans(
         self, scans: Mapping[int, Scan], brain_mask: Path | Scan | None = None
     ) -> Prediction:
         """Predict scans that were read already: channel number -> scan, all on one grid."""
+        return self._predict(Aligned(dict(scans)), brain_mask)
+
+    def _predict(self, aligned: Aligned, brain_mask: Path | Scan | None) -> Prediction:
+        scans = aligned.scans
         method, plans = self.model.method, self.model.plans
         prepared = prepare_case(
             scans,
@@ -212,16 +132,18 @@ class Predictor:
             brain_mask,
             plans.preparation,
         )
+        aligned = _with_cover(aligned, prepared.brain)
         results = method.predict(list(prepared.channels.values()))
         by_channel = dict(zip(prepared.channels, results, strict=True))
-        return self._assemble(prepared, by_channel, scans)
+        return self._assemble(prepared, by_channel, aligned)
 
     def _assemble(
         self,
         prepared: PreparedCase,
         results: Mapping[int, ChannelResult],
-        scans: Mapping[int, Scan],
+        aligned: Aligned,
     ) -> Prediction:
+        scans = aligned.scans
         calibration = self.model.calibration
         shares = calibration.shares
         fused = np.mean(
@@ -263,6 +185,10 @@ class Predictor:
             case_p=case_p_value(score, calibration.case_scores, tuple(contrasts.values())),
             flags=unlike_training([r.figures for r in results.values()], calibration.bounds),
             lesions=find_lesions(mask, anomaly, anatomy, geometry, self.model.plans.classes),
+            scans={channel: scan.array for channel, scan in scans.items()},
+            registration=aligned.found,
+            source=next(iter(scans.values())).path,
+            classes=tuple(self.model.plans.classes),
         )
 
     @staticmethod
@@ -272,37 +198,20 @@ class Predictor:
         return np.where(prepared.brain, prepared.whole(labels, 0), 0).astype(np.uint8)
 
 
-def select_channels(cases: list[Case], wanted: list[int] | None) -> list[Case]:
-    """Keep only some channels of each case; cases that have none of them keep nothing.
+def _with_cover(aligned: Aligned, brain: np.ndarray) -> Aligned:
+    """With what share of the brain each registered channel shows.
 
     Raises:
-        DatasetError: no case has any of the wanted channels.
+        ImageError: one shows too little of it.
     """
-    if wanted is None:
-        return cases
-    kept = [Case(c.name, {k: p for k, p in c.channels.items() if k in wanted}) for c in cases]
-    if not any(c.channels for c in kept):
-        there = sorted({k for c in cases for k in c.channels})
-        raise DatasetError(
-            f"No case has a channel {', '.join(map(str, wanted))}: use_channels must name some of "
-            f"{', '.join(map(str, there))}."
-        )
-    return kept
-
-
-def input_cases(source: Path, wanted: list[int] | None = None) -> list[Case]:
-    """Cases of an input folder or file, with the channels asked for.
-
-    Raises:
-        DatasetError: there is none, or results of one would have the names of another's.
-    """
-    cases = select_channels(find_cases(source), wanted)
-    names = {case.name for case in cases}
-    for name in sorted(names):
-        owner = _RESULT.sub("", name)
-        if owner != name and owner in names:
-            raise DatasetError(
-                f"{source} holds the cases {owner} and {name}, but {name} is what a result of "
-                f"{owner} is called: rename it or take it out."
+    found = []
+    for one in aligned.found:
+        covered = float(aligned.seen[one.channel][brain].mean())
+        if covered < _LEAST_COVERED:
+            path = aligned.scans[one.channel].path
+            raise ImageError(
+                f"{path} shows only {100 * covered:.0f}% of the brain: leave it out, or give it as "
+                "the first channel."
             )
-    return cases
+        found.append(replace(one, covered=round(covered, 3)))
+    return replace(aligned, found=tuple(found))

@@ -56,6 +56,9 @@ class CaseRow:
     case_p: float | None = None
     case_p_resolution: float | None = None
     flags: str = ""
+    channel_names: str = ""
+    registration: str = ""
+    """For each registered channel: how far it was moved, and how well that is known."""
     seconds: float | None = None
     message: str = ""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disanat.errors import DatasetError
-from disanat.io.dicom import is_dicom_series
+from disanat.io.dicom import dicom_name, is_dicom_file, is_dicom_series
 from disanat.io.images import ENDINGS
 
 __all__ = ["Case", "find_brain_mask", "find_cases", "find_image", "stem"]
@@ -74,7 +74,8 @@ def find_cases(source: Path) -> list[Case]:
     """All cases in a folder, or the one case of a single file, sorted by name.
 
     A name that ends in four digits (`CASE_0001.nii.gz`) says its channel; any other name is a case
-    with channel 0. A folder of DICOM slices is one image.
+    with channel 0. A folder of DICOM slices is one image, and so is a DICOM file that is given by
+    itself.
 
     Raises:
         DatasetError: no image is there, two files claim the same channel of one case, two cases
@@ -88,16 +89,14 @@ def find_cases(source: Path) -> list[Case]:
         ) from cause
     if not there:
         raise DatasetError(f"{source} does not exist: check the path given with -i.")
-    if not source.is_dir() or is_dicom_series(source):
-        entries = [source]
+    single = not source.is_dir() or is_dicom_series(source)
+    if single:
+        entries = [source if source.name else source.resolve()]
     else:
         entries = sorted(p for p in source.iterdir() if not p.name.startswith("."))
     found: dict[str, dict[int, Path]] = {}
     for path in entries:
-        if path.is_dir():
-            name = path.name if is_dicom_series(path) else None
-        else:
-            name = stem(path)
+        name = _image_name(path, single)
         if name is None:
             continue
         _check_name(path)
@@ -112,6 +111,11 @@ def find_cases(source: Path) -> list[Case]:
             )
         channels[channel] = path
     if not found:
+        if deeper := _deeper_series(entries):
+            raise DatasetError(
+                f"{source} holds no image itself, but {deeper} is a DICOM series: give the folder "
+                f"{deeper.parent} or that of the series."
+            )
         listed = ", ".join(p.name for p in entries[:5]) or "nothing"
         raise DatasetError(
             f"{source} holds no image (found: {listed}): put scans there as CASE_0000.nii.gz; "
@@ -119,6 +123,27 @@ def find_cases(source: Path) -> list[Case]:
         )
     _refuse_alike(source, sorted(found))
     return [Case(name, dict(sorted(found[name].items()))) for name in sorted(found)]
+
+
+def _deeper_series(entries: Sequence[Path]) -> Path | None:
+    """A DICOM series two levels below the input, as archives export them (patient, study, series);
+    None without one."""
+    for folder in (path for path in entries if path.is_dir()):
+        for below in (path for path in sorted(folder.iterdir()) if path.is_dir()):
+            for series in (below, *(p for p in sorted(below.iterdir()) if p.is_dir())):
+                if is_dicom_series(series):
+                    return series
+    return None
+
+
+def _image_name(path: Path, single: bool) -> str | None:
+    """What an image is called, its ending left out; None where it is none.
+
+    Among other images a DICOM file is none: many of them are the slices of one series.
+    """
+    if path.is_dir():
+        return path.name if is_dicom_series(path) else None
+    return dicom_name(path) if single and is_dicom_file(path) else stem(path)
 
 
 def _check_name(path: Path) -> None:

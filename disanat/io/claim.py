@@ -20,7 +20,8 @@ class Claim:
     """Size, kind and place of the voxels.
 
     `compression` is `gzip`, `zlib` or empty; `data_file` the file with the voxels where they are
-    not in the header's own; `stored_bytes` what the voxels take in the file, where it is stated.
+    not in the header's own; `stored_bytes` what the voxels take in the file, where it is stated;
+    `tagged` whether other things may follow the voxels.
     """
 
     shape: tuple[int, ...]
@@ -29,6 +30,7 @@ class Claim:
     compression: str = ""
     data_file: Path | None = None
     stored_bytes: int | None = None
+    tagged: bool = False
 
     @property
     def voxels(self) -> int:

@@ -15,17 +15,16 @@ import SimpleITK as sitk
 
 from disanat.errors import ImageError
 from disanat.home import atomic_path
-from disanat.io.dicom import read_dicom
 from disanat.io.grids import (
     CANONICAL,
     Geometry,
     canonical_frame,
     check_geometry,
     image_like,
-    oblique,
     same_grid,
 )
 from disanat.io.integrity import check_file
+from disanat.io.reading import ENDINGS, read_image
 
 __all__ = [
     "ENDINGS",
@@ -44,7 +43,6 @@ __all__ = [
     "write_like",
 ]
 
-ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 _ROUNDING = 1e-3
 """What a whole number may lose when a label map is stored with a scale."""
 _HIGHEST_LABEL = 2**31 - 1
@@ -64,33 +62,8 @@ class Scan:
     path: Path
 
 
-def _read(path: Path) -> tuple[sitk.Image, int]:
-    """The image, and how many of its voxels are NaN or infinite without SimpleITK's notice."""
-    try:
-        there, folder, regular = path.exists(), path.is_dir(), path.is_file()
-    except (OSError, ValueError) as cause:
-        raise ImageError(f"{str(path)!r} is no usable name ({cause}): rename the file.") from cause
-    if not there:
-        raise ImageError(f"{path} does not exist: check the path.")
-    if folder:
-        return read_dicom(path), 0
-    if not regular:
-        raise ImageError(f"{path} is neither a file nor a folder: give an image file.")
-    bad = check_file(path)
-    try:
-        return sitk.ReadImage(str(path)), bad
-    except (RuntimeError, MemoryError, UnicodeEncodeError) as cause:
-        if "rthonormal" in str(cause):
-            raise oblique(path) from cause
-        reason = " ".join(str(cause).split("Error:")[-1].split())
-        raise ImageError(
-            f"{path} cannot be read as an image ({reason[-160:]}): check that it is complete, and "
-            f"of a format such as {', '.join(ENDINGS[:4])}."
-        ) from cause
-
-
 def _canonical(path: Path) -> tuple[sitk.Image, Geometry, int]:
-    image, bad = _read(path)
+    image, bad = read_image(path)
     return (*in_canonical_axes(image, path), bad)
 
 
@@ -106,11 +79,7 @@ def in_canonical_axes(image: sitk.Image, path: Path) -> tuple[sitk.Image, Geomet
     elif image.GetDimension() == 3 and image.GetNumberOfComponentsPerPixel() == 1:
         pass
     else:
-        raise ImageError(
-            f"{path} is not a single 3D image (size {'x'.join(map(str, size))}, "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel): split it and give each "
-            "contrast as a file of its own."
-        )
+        raise _not_one_volume(path, image)
     if "complex" in image.GetPixelIDTypeAsString():
         raise ImageError(f"{path} holds complex numbers: give its magnitude as an image.")
     geometry = Geometry(
@@ -118,6 +87,19 @@ def in_canonical_axes(image: sitk.Image, path: Path) -> tuple[sitk.Image, Geomet
     )
     check_geometry(path, geometry)
     return sitk.DICOMOrient(image, CANONICAL), geometry
+
+
+def _not_one_volume(path: Path, image: sitk.Image) -> ImageError:
+    size, parts = image.GetSize(), image.GetNumberOfComponentsPerPixel()
+    seen = f"{path} is not a single 3D image (size {'x'.join(map(str, size))}"
+    if len(size) == 4 and parts == 1:
+        return ImageError(
+            f"{seen}, that is {size[3]} volumes in one file): take one of them, or the mean of "
+            "those that show the same, and give it as a file of its own."
+        )
+    return ImageError(
+        f"{seen}, {parts} values per voxel): split it and give each contrast as a file of its own."
+    )
 
 
 def _stored(image: sitk.Image) -> np.ndarray:

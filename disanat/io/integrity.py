@@ -17,6 +17,7 @@ import numpy as np
 
 from disanat.errors import ImageError
 from disanat.io.claim import Claim, HeaderError
+from disanat.io.mgh import MGH_ENDINGS, mgh_claim
 from disanat.io.nifti import nifti_claim
 from disanat.io.text_headers import metaimage_claim, nrrd_claim
 
@@ -70,9 +71,10 @@ def available_memory() -> int:
 
 def _claim(path: Path) -> Claim | None:
     name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        with _open_nifti(path) as handle:
-            return nifti_claim(handle.read(_HEADER_BYTES))
+    if name.endswith((".nii", ".nii.gz", *MGH_ENDINGS)):
+        with _unpacked(path) as handle:
+            start = handle.read(_HEADER_BYTES)
+        return mgh_claim(start) if name.endswith(MGH_ENDINGS) else nifti_claim(start)
     with open(path, "rb") as handle:
         start = handle.read(_HEADER_BYTES)
     if name.endswith((".mha", ".mhd")):
@@ -82,10 +84,10 @@ def _claim(path: Path) -> Claim | None:
     return None
 
 
-def _open_nifti(path: Path) -> IO[bytes] | gzip.GzipFile:
+def _unpacked(path: Path) -> IO[bytes] | gzip.GzipFile:
     """A .nii.gz that is not compressed at all is read as it is, as SimpleITK does."""
     handle = open(path, "rb")  # noqa: SIM115, the caller closes it
-    packed = path.name.lower().endswith(".gz") and handle.read(2) == b"\x1f\x8b"
+    packed = path.name.lower().endswith((".gz", ".mgz")) and handle.read(2) == b"\x1f\x8b"
     handle.seek(0)
     if not packed:
         return handle
@@ -115,7 +117,7 @@ def _check_data(path: Path, claim: Claim) -> int:
     dtype = claim.dtype
     for chunk in _data(source, claim):
         length += len(chunk)
-        if length > claim.bytes:
+        if length > claim.bytes and not claim.tagged:
             raise HeaderError("holds more voxels than its header says")
         if counted:
             values = np.frombuffer(chunk, dtype, len(chunk) // dtype.itemsize)
@@ -138,7 +140,7 @@ def _data(source: Path, claim: Claim) -> Iterator[bytes]:
             with gzip.GzipFile(fileobj=raw) as handle:
                 yield from _chunks(handle)
         return
-    with _open_nifti(source) as handle:
+    with _unpacked(source) as handle:
         _skip(handle, claim.offset)
         yield from _chunks(handle)
 

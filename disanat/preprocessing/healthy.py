@@ -13,10 +13,11 @@ from disanat.anatomy.partial_volume import set_partial_volume_apart
 from disanat.anatomy.shares import implausible_share
 from disanat.errors import DatasetError, ImageError, ImplausibleError, PlanError
 from disanat.io.cases import Case
-from disanat.io.images import Scan, read_labels, read_scan, same_grid
+from disanat.io.images import Scan, read_labels, same_grid
 from disanat.io.store import StoredCase
 from disanat.plans import Configuration, Plans, Triple
 from disanat.preparation import Preparation
+from disanat.preprocessing.alignment import read_case
 from disanat.preprocessing.bias_field import fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
@@ -25,7 +26,7 @@ from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
-__all__ = ["TissueEstimator", "check_one_grid", "preprocess_case", "read_case"]
+__all__ = ["TissueEstimator", "preprocess_case", "read_case"]
 
 TissueEstimator = Callable[[Sequence[np.ndarray], np.ndarray, Triple], np.ndarray]
 """From a case's channels, its brain mask and the voxel size in mm to class numbers."""
@@ -33,34 +34,6 @@ TissueEstimator = Callable[[Sequence[np.ndarray], np.ndarray, Triple], np.ndarra
 _MARGIN_SKULL_MM = 20.0
 _MARGIN_STRIPPED_MM = 6.0
 _CLUSTERS = 4
-
-
-def read_case(case: Case) -> dict[int, Scan]:
-    """Read all channels of a case, which must lie on one grid.
-
-    Raises:
-        ImageError: a channel cannot be used.
-        DatasetError: two channels lie on different grids.
-    """
-    scans = {channel: read_scan(path) for channel, path in case.channels.items()}
-    check_one_grid(scans)
-    return scans
-
-
-def check_one_grid(scans: Mapping[int, Scan]) -> None:
-    """The channels of a case lie on one grid.
-
-    Raises:
-        DatasetError: two of them do not.
-    """
-    first = next(iter(scans.values()))
-    for scan in scans.values():
-        if not same_grid(first.geometry, scan.geometry):
-            raise DatasetError(
-                f"{scan.path} and {first.path} lie on different grids (sizes "
-                f"{scan.geometry.size} and {first.geometry.size}): resample one onto the other "
-                "(rigid registration with --register is not part of this version)."
-            )
 
 
 def preprocess_case(

@@ -19,7 +19,7 @@ import disanat.io.images as images
 from disanat.errors import DatasetError, ImageError
 from disanat.evaluation.evaluate import label_path
 from disanat.home import write_json
-from disanat.inference.predictor import input_cases
+from disanat.inference.inputs import input_cases
 from disanat.io.cases import find_brain_mask, find_cases
 from disanat.io.images import read_geometry, read_labels, read_scan, write_like
 

@@ -13,7 +13,8 @@ import SimpleITK as sitk
 import disanat
 from disanat.errors import DatasetError, ImageError
 from disanat.inference.folder import predict_folder
-from disanat.inference.predictor import Predictor, select_channels
+from disanat.inference.inputs import select_channels
+from disanat.inference.predictor import Predictor
 from disanat.inference.preparation import prepare_case
 from disanat.io.cases import Case
 from disanat.io.images import read_scan

@@ -1,0 +1,145 @@
+"""What prediction finds in one case, and the files that it writes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+import disanat
+from disanat.inference.fill import fill_lesions
+from disanat.inference.lesions import FoundLesion
+from disanat.io.dicom_seg import write_dicom_seg
+from disanat.io.images import Geometry, canonical_frame, image_like, write_like
+from disanat.io.label_tables import write_label_tables
+from disanat.preprocessing.alignment import AlignedChannel
+from disanat.scoring.case_level import CaseP
+
+__all__ = ["EXTRAS", "Prediction"]
+
+EXTRAS = ("phi", "anatomy", "edges", "filled", "dicom_seg")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What disanat says about one case.
+
+    All arrays lie on the scan's whole grid, with axes S, P, L (index 0 grows towards superior, 1
+    towards posterior, 2 towards the patient's left) whatever the orientation of the file;
+    `as_image` brings one back onto the file's own axes.
+
+    Attributes:
+        mask: bool (S, P, L), the voxels of the brain that reach `threshold`.
+        anomaly: float32 (S, P, L), -log10 of the share of healthy brain voxels with at least such a
+            score; 0 outside `brain`. No unit; 3 means one in 1,000.
+        brain: bool (S, P, L), the voxels that were judged.
+        phi: channel -> float32 (S, P, L), the pseudo-healthy image in that channel's own intensity
+            units; the scan's background outside `brain`.
+        anatomy: uint8 (S, P, L), tissue class of the restored anatomy, 0 outside the brain, else
+            one more than the place in the plan's `classes`; None for methods that name no tissues.
+        edges: uint8 (S, P, L), the same, kept at the rims of the classes alone; or None.
+        geometry: the grid of the file (axes x, y, z of the file; mm).
+        threshold: of `mask`, in units of `anomaly`.
+        brain_ml: volume of `brain` in mL.
+        lesion_ml: volume of `mask` in mL.
+        case_score: the value of `anomaly` that the most anomalous millilitre reaches.
+        contrasts: channel -> what it looks like: `t1`, `t2`, `flair`, or `any`.
+        case_p: how rare `case_score` is among healthy cases, a share of 1; None if the model
+            cannot tell.
+        flags: in what the scan is unlike those trained on, such as `unlike_training:noise`.
+        lesions: the 26-connected parts of `mask`, largest first (mL, mm).
+        scans: channel -> float32 (S, P, L), the scan as it was predicted, in its own units.
+        registration: how those channels were moved that had another grid than the first.
+        source: the first channel's file; None for what was never a file.
+        classes: names of the numbers of `anatomy`, from 1 on.
+    """
+
+    mask: np.ndarray
+    anomaly: np.ndarray
+    brain: np.ndarray
+    phi: dict[int, np.ndarray]
+    anatomy: np.ndarray | None
+    edges: np.ndarray | None
+    geometry: Geometry
+    threshold: float
+    brain_ml: float
+    lesion_ml: float
+    case_score: float
+    contrasts: dict[int, str] = field(default_factory=dict)
+    case_p: CaseP | None = None
+    flags: tuple[str, ...] = ()
+    lesions: tuple[FoundLesion, ...] = ()
+    scans: Mapping[int, np.ndarray] = field(default_factory=dict)
+    registration: tuple[AlignedChannel, ...] = ()
+    source: Path | None = None
+    classes: tuple[str, ...] = ()
+
+    def filled(self, channel: int) -> np.ndarray:
+        """A channel with its pseudo-healthy image in place of the lesions; see `fill_lesions`."""
+        z, y, x = self.spacing
+        scan, phi = self.scans[channel], self.phi[channel]
+        return fill_lesions(scan, phi, self.mask, self.brain, (z, y, x), seed=channel)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along S, P, L in mm."""
+        x, y, z = canonical_frame(self.geometry).GetSpacing()
+        return z, y, x
+
+    def as_image(self, array: np.ndarray) -> sitk.Image:
+        """One of the arrays above as an image on the scan's own grid, in the file's orientation.
+
+        >>> sitk.WriteImage(prediction.as_image(prediction.anomaly), "anomaly.nii.gz")
+
+        Args:
+            array: (S, P, L), of the scan's whole grid.
+
+        Raises:
+            ImageError: the array has another shape.
+        """
+        return image_like(array.astype(np.uint8) if array.dtype == bool else array, self.geometry)
+
+    def save(self, folder: str | Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
+        """Write the case's files into the scan's own geometry; the mask comes last.
+
+        Args:
+            folder: where to.
+            case: name of the case.
+            extras: which of `EXTRAS` to write beside mask, anomaly map and brain mask.
+
+        Returns:
+            What was written.
+        """
+        written: list[Path] = []
+
+        def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
+            if array is not None:
+                path = target / f"{case}{ending}.nii.gz"
+                write_like(array.astype(kind), self.geometry, path)
+                written.append(path)
+
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        write(self.anomaly, "_anomaly", np.float32)
+        write(self.brain, "_brainmask", np.uint8)
+        if "phi" in extras:
+            for channel, phi in self.phi.items():
+                write(phi, f"_{channel:04d}_phi", np.float32)
+        if "anatomy" in extras:
+            write(self.anatomy, "_anatomy", np.uint8)
+        if "edges" in extras:
+            write(self.edges, "_edges", np.uint8)
+        if {"anatomy", "edges"} & set(extras) and self.anatomy is not None:
+            write_label_tables(self.classes, target)
+        if "filled" in extras:
+            for channel in self.phi:
+                write(self.filled(channel), f"_{channel:04d}_filled", np.float32)
+        if "dicom_seg" in extras and self.source is not None:
+            path = target / f"{case}_seg.dcm"
+            write_dicom_seg(self.mask, self.geometry, self.source, path, disanat.__version__)
+            written.append(path)
+        write(self.mask, "", np.uint8)
+        return written

@@ -1,0 +1,195 @@
+"""Channels of one case on one grid: read so, or registered to the first channel on request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from disanat.anatomy.rigid import NotRegisteredError, Registration, register
+from disanat.errors import DatasetError, ImageError
+from disanat.io.cases import Case
+from disanat.io.images import Geometry, Scan, canonical_frame, read_scan, same_grid
+
+__all__ = ["Aligned", "AlignedChannel", "check_one_grid", "read_aligned", "read_case"]
+
+log = logging.getLogger(__name__)
+
+_COARSER = 1.5
+_LEAST_COVERED = 0.3
+
+
+@dataclass(frozen=True)
+class AlignedChannel:
+    """How one channel was brought onto the first; a registration's figures are rounded.
+
+    `shift_mm`, `turn_deg`: how far it was moved from where its header puts it.
+    `information_before`, `information_after`: mutual information with the first channel (nats).
+    `spread_mm`: how far apart two independent starts of the search ended.
+    """
+
+    channel: int
+    shift_mm: float
+    turn_deg: float
+    information_before: float
+    information_after: float
+    spread_mm: float
+    covered: float = 1.0
+    """Share of the brain that the channel shows."""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """All channels of a case on the grid of the first.
+
+    `seen` marks, for each channel that was registered, the voxels that its scan shows, (S, P, L);
+    the others hold its background.
+    """
+
+    scans: dict[int, Scan]
+    found: tuple[AlignedChannel, ...] = ()
+    seen: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+
+def read_case(case: Case) -> dict[int, Scan]:
+    """Read all channels of a case, which must lie on one grid.
+
+    Raises:
+        ImageError: a channel cannot be used.
+        DatasetError: two channels lie on different grids.
+    """
+    scans = _read(case)
+    check_one_grid(scans)
+    return scans
+
+
+def check_one_grid(scans: Mapping[int, Scan]) -> None:
+    """The channels of a case lie on one grid.
+
+    Raises:
+        DatasetError: two of them do not.
+    """
+    first = next(iter(scans.values()))
+    for scan in scans.values():
+        if not same_grid(first.geometry, scan.geometry):
+            raise DatasetError(
+                f"{scan.path} and {first.path} lie on different grids (sizes "
+                f"{scan.geometry.size} and {first.geometry.size}): predict with --register, or "
+                "resample one onto the other."
+            )
+
+
+def read_aligned(case: Case) -> Aligned:
+    """Read all channels of a case; those on another grid are registered to the first channel.
+
+    Raises:
+        ImageError: a channel cannot be used, or not be registered.
+    """
+    scans = _read(case)
+    number, first = next(iter(scans.items()))
+    aligned, found, seen = {number: first}, [], {}
+    for channel, scan in scans.items():
+        if same_grid(first.geometry, scan.geometry):
+            aligned[channel] = scan
+            continue
+        transform, one = _register(channel, scan, first)
+        aligned[channel], seen[channel] = _onto(scan, transform, first.geometry)
+        found.append(one)
+        if seen[channel].mean() < _LEAST_COVERED:
+            raise ImageError(
+                f"{scan.path} shows only {100 * seen[channel].mean():.0f}% of what {first.path} "
+                "shows: leave it out, or give the smaller one as the first channel."
+            )
+    return Aligned(aligned, tuple(found), seen)
+
+
+def _read(case: Case) -> dict[int, Scan]:
+    return {channel: read_scan(path) for channel, path in case.channels.items()}
+
+
+def _register(
+    channel: int, scan: Scan, first: Scan
+) -> tuple[sitk.Transform, AlignedChannel]:
+    try:
+        made = register(_image(first), _image(scan))
+    except NotRegisteredError as cause:
+        raise ImageError(
+            f"{scan.path} and {first.path} {cause}: register them by other means, or leave one of "
+            "them out."
+        ) from cause
+    figures = {key: round(value, 3) for key, value in _figures(made).items()}
+    one = AlignedChannel(channel, **figures)
+    log.info(
+        "%s was registered to %s: moved by %.1f mm and %.1f degrees, mutual information %.2f -> "
+        "%.2f, two starts %.1f mm apart.",
+        scan.path.name,
+        first.path.name,
+        one.shift_mm,
+        one.turn_deg,
+        one.information_before,
+        one.information_after,
+        one.spread_mm,
+    )
+    return made.transform, one
+
+
+def _figures(made: Registration) -> dict[str, float]:
+    return {
+        name: float(getattr(made, name))
+        for name in AlignedChannel.__dataclass_fields__
+        if name not in ("channel", "covered")
+    }
+
+
+def _image(scan: Scan) -> sitk.Image:
+    """A scan in its place (canonical axes)."""
+    return _like(scan.array, canonical_frame(scan.geometry))
+
+
+def _like(array: np.ndarray, frame: sitk.Image) -> sitk.Image:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array, np.float32))
+    image.CopyInformation(frame)
+    return image
+
+
+def _onto(scan: Scan, transform: sitk.Transform, geometry: Geometry) -> tuple[Scan, np.ndarray]:
+    """A scan resampled onto another grid (cubic, without overshoot), and where it shows something.
+
+    Air of one value around a stripped brain keeps just that value.
+    """
+    frame, own = canonical_frame(geometry), canonical_frame(scan.geometry)
+    background = _air(scan.array)
+    image = _smoothed(_like(scan.array, own), frame)
+
+    def moved(given: sitk.Image, interpolator: int, outside: float) -> np.ndarray:
+        return sitk.GetArrayFromImage(
+            sitk.Resample(given, frame, transform, interpolator, outside)
+        )
+
+    array = moved(image, sitk.sitkBSpline, background)
+    seen = moved(_like(np.ones(scan.array.shape), own), sitk.sitkNearestNeighbor, 0.0) > 0
+    air = moved(_like(scan.array == background, own), sitk.sitkLinear, 1.0) >= 0.5
+    array = np.clip(array, scan.array.min(), scan.array.max())
+    array = np.where(air | ~seen, np.float32(background), array).astype(np.float32)
+    x, y, z = frame.GetSpacing()
+    return Scan(array, (z, y, x), geometry, scan.path), seen
+
+
+def _air(array: np.ndarray) -> float:
+    """The value of what surrounds the head: the middle one on the faces of the volume."""
+    faces = [np.take(array, side, axis).ravel() for axis in range(3) for side in (0, -1)]
+    return float(np.median(np.concatenate(faces)))
+
+
+def _smoothed(image: sitk.Image, frame: sitk.Image) -> sitk.Image:
+    """Smoothed along axes on which the new grid is much coarser, so that no signal is lost."""
+    axes = np.reshape(image.GetDirection(), (3, 3)).T @ np.reshape(frame.GetDirection(), (3, 3))
+    steps = np.abs(axes) @ np.array(frame.GetSpacing())  # the new voxel along the old axes
+    own = np.array(image.GetSpacing())
+    sigmas = np.where(steps > _COARSER * own, 0.35 * np.sqrt(np.maximum(steps**2 - own**2, 0)), 0)
+    if not sigmas.any():
+        return image
+    return sitk.DiscreteGaussian(image, np.maximum(sigmas**2, 1e-6).tolist(), 32)
