@@ -14,6 +14,7 @@ from disanat.evaluation.metrics import (
     best_dice,
     dice,
     pool,
+    precision_at,
     rank,
     slice_scores,
     true_positive_rate,
@@ -132,6 +133,13 @@ def test_slices_take_their_high_percentile_and_miss_what_is_outside() -> None:
     assert truths.tolist() == [True, False, True]
     # Of two lesion slices one is above the healthy one and one below.
     assert area_under_roc(scores, truths) == pytest.approx(0.5)
+
+
+def test_precision_at_a_recall_is_that_of_the_highest_threshold_that_reaches_it() -> None:
+    wanted = np.array([0.3, 0.5, 0.6, 1.0])
+    assert precision_at(rank(SCORE, LESION, ALL), wanted) == pytest.approx([1, 1, 2 / 3, 2 / 3])
+    lost = precision_at(rank(SCORE, LESION, SCORE > 0.75), wanted)  # a lesion voxel is no brain
+    assert lost == pytest.approx([1, 1, 0, 0])
 
 
 def test_area_under_roc_needs_both_kinds() -> None:
