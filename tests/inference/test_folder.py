@@ -118,7 +118,7 @@ def test_a_case_that_failed_is_tried_again(
 def test_a_case_that_fails_while_it_is_written_leaves_nothing(
     predictor: Predictor, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from disanat.inference import predictor as module
+    from disanat.inference import prediction as module
 
     write, out = module.write_like, tmp_path / "out"
 
