@@ -50,7 +50,8 @@ def test_every_case_has_its_files_and_nothing_is_left_over(
     folders: tuple[Path, Path, Path],
 ) -> None:
     expected = {f"{c}{e}.nii.gz" for c in "ab" for e in ENDINGS}
-    assert names(folders[1]) == expected | {"predictions.csv", "lesions.csv", "prediction.json"}
+    expected |= {"predictions.csv", "lesions.csv", "prediction.json"}
+    assert names(folders[1]) == expected | {"anatomy_labels.ctbl", "anatomy_labels_itksnap.txt"}
 
 
 @pytest.mark.parametrize("file", ["a_0000.nii.gz", "b_0000.mha"])

@@ -29,12 +29,13 @@ def test_main_writes_between_the_marks(tmp_path: Path) -> None:
     expected = f"before\n{table.BEGIN}\n\n{table.table()}\n\n{table.END}\nafter\n"
     for _ in range(2):
         table.main(page)
-        assert page.read_text() == expected
+        assert page.read_text(encoding="utf-8") == expected
 
 
 def commands(name: str) -> list[list[str]]:
     """The page's command lines that use this converter."""
-    blocks = "\n".join(re.findall(r"```\n(.*?)```", PAGE.read_text(), re.S)).replace("\\\n", "")
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```\n(.*?)```", text, re.S)).replace("\\\n", "")
     return [
         shlex.split(line)[1:]
         for line in blocks.splitlines()

@@ -27,7 +27,8 @@ CALIBRATION = Calibration({"any": (0.0, 0.5, 1.0)}, 0.2, 0.0, 0.0)
 
 def block(marker: str) -> str:
     """The one Python block of the page that contains `marker`."""
-    found = [b for b in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if marker in b]
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    found = [block for block in blocks if marker in block]
     assert len(found) == 1, f"{len(found)} blocks with {marker}"
     return found[0]
 

@@ -16,12 +16,12 @@ from commands import command_page  # noqa: E402
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("documentation/*.md"))]
 PAGES += sorted(ROOT.glob("benchmarks/*.md"))
-SETUP = (ROOT / "setup.py").read_text()
+SETUP = (ROOT / "setup.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_relative_links_work(page: Path) -> None:
-    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.S)
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
     links = [x.split("#")[0] for x in re.findall(r"\]\(([^)\s]+)\)", text)]
     here = [x for x in links if x and not re.match(r"[a-z]+:", x)]
     assert [x for x in here if not (page.parent / x).exists()] == []
@@ -41,5 +41,6 @@ def test_every_flag_of_every_command_is_on_its_page() -> None:
 def test_environment_names_what_setup_names() -> None:
     block = re.search(r"install_requires=\[(.*?)\]", SETUP, re.S)
     assert block
-    named = re.findall(r"^      - (?!--)(\S+)$", (ROOT / "environment.yml").read_text(), re.M)
+    environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    named = re.findall(r"^      - (?!--)(\S+)$", environment, re.M)
     assert named == re.findall(r'"([^"]+)"', block[1])

@@ -15,7 +15,6 @@ import pytest
 import SimpleITK as sitk
 from sentences import check_sentence, refusal
 
-import disanat.io.images as images
 from disanat.errors import DatasetError, ImageError
 from disanat.evaluation.evaluate import label_path
 from disanat.home import write_json
@@ -137,7 +136,7 @@ def test_an_input_that_vanishes_while_it_is_checked(
         path.unlink()
         return 0
 
-    monkeypatch.setattr(images, "check_file", vanish)
+    monkeypatch.setattr("disanat.io.reading.check_file", vanish)
     assert "cannot be read as an image" in refusal(read, scan)
 
 
@@ -145,7 +144,7 @@ def test_an_input_that_may_not_be_read(scan: Path, monkeypatch: pytest.MonkeyPat
     def forbid(*_: Any, **__: Any) -> None:
         raise OSError(errno.EACCES, "Permission denied", str(scan))
 
-    monkeypatch.setattr("disanat.io.integrity._open_nifti", forbid)
+    monkeypatch.setattr("disanat.io.integrity._unpacked", forbid)
     assert "Permission denied" in refusal(read_scan, scan)
 
 
