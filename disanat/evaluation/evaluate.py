@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from disanat.evaluation.metrics import (
     rank,
     slice_scores,
 )
-from disanat.evaluation.tables import read_table
+from disanat.evaluation.tables import read_number, read_table
 from disanat.home import atomic_path, read_json, write_json
 from disanat.io.cases import find_image
 from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
@@ -174,21 +173,8 @@ def _case_scores(table: Path) -> Mapping[str, float]:
         if case in scores:
             raise DatasetError(f"{table} has two rows of case {case}: predict the cases again.")
         if score:
-            scores[case] = _finite(table, score)
+            scores[case] = read_number(table, "case_score", score, "predict the cases again")
     return scores
-
-
-def _finite(table: Path, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DatasetError(
-            f"{table} has a case_score that is not a number ({text[:40]!r}): predict the cases "
-            "again."
-        )
-    return value
 
 
 def _on_grid(scan: Scan, other: Scan) -> Scan:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from disanat.errors import DatasetError
 
-__all__ = ["read_table"]
+__all__ = ["read_number", "read_table"]
 
 
 def read_table(table: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]]:
@@ -35,3 +36,26 @@ def read_table(table: Path, columns: Sequence[str], remedy: str) -> list[dict[st
         if None in row or None in row.values():
             raise DatasetError(f"{table} has another number of cells in row {number}: {remedy}.")
     return rows
+
+
+def read_number(table: Path, column: str, text: str, remedy: str) -> float:
+    """The finite number that a cell holds.
+
+    Args:
+        table: the file, for the message.
+        column: the cell's heading.
+        text: what stands in it.
+        remedy: what to do about a damaged file, without a full stop.
+
+    Raises:
+        DatasetError: it holds no finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DatasetError(
+            f"{table} has a {column} that is not a number ({text[:40]!r}): {remedy}."
+        )
+    return value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from disanat.errors import DatasetError
-from disanat.evaluation.tables import read_table
+from disanat.evaluation.tables import read_number, read_table
 from disanat.home import read_json
 from disanat.inference.lesions import FoundLesion
 from disanat.inference.records import LESIONS, TABLE, CaseRow
@@ -115,17 +114,7 @@ def _row(table: Path, texts: Mapping[str, str]) -> CaseRow:
 
 
 def _number(table: Path, column: str, text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DatasetError(
-            f"{table} has a {column} that is not a number ({text[:40]!r}): {_REMEDY}."
-        )
-    return value
+    return read_number(table, column, text, _REMEDY) if text else None
 
 
 def _lesions(table: Path) -> dict[str, list[FoundLesion]] | None:
