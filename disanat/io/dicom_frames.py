@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 
 from disanat.errors import ImageError
@@ -25,8 +24,10 @@ def number_of_frames(path: Path) -> int:
     Raises:
         ImageError: it is no DICOM file.
     """
+    from pydicom import dcmread  # slow to import, and few commands meet DICOM
+
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[_FRAMES], force=True)
+        header = dcmread(path, stop_before_pixels=True, specific_tags=[_FRAMES], force=True)
         return int(header.get(_FRAMES, 1) or 1)
     except Exception as cause:  # whatever its parser stumbles over in a damaged file
         raise ImageError(
@@ -108,8 +109,10 @@ def _step(path: Path, heights: np.ndarray) -> float:
 
 def _groups(path: Path) -> list[tuple[Any, Any]]:
     """For each frame what is said of it alone, and what is said of all."""
+    from pydicom import dcmread  # as above
+
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
+        header = dcmread(path, stop_before_pixels=True)
         shared = header.SharedFunctionalGroupsSequence[0]
         return [(own, shared) for own in header.PerFrameFunctionalGroupsSequence]
     except Exception as cause:  # the same

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 
 from disanat.errors import ImageError, PlanError
@@ -87,7 +86,9 @@ def write_dicom_seg(
 
 
 def _header(file: Path) -> Any:
-    header = pydicom.dcmread(file, stop_before_pixels=True)
+    from pydicom import dcmread  # slow to import, and few commands meet DICOM
+
+    header = dcmread(file, stop_before_pixels=True)
     for name in _EMPTY:
         if name not in header:
             setattr(header, name, "")

@@ -6,7 +6,6 @@ import struct
 from pathlib import Path
 from typing import Any, cast
 
-import nibabel
 import numpy as np
 import SimpleITK as sitk
 
@@ -49,6 +48,8 @@ def read_mgh(path: Path) -> sitk.Image:
     Raises:
         ImageError: nibabel cannot read it.
     """
+    import nibabel  # slow, and --help must be quick
+
     try:
         image = cast(Any, nibabel.load(path))
         voxels, affine = np.asanyarray(image.dataobj), _LPS_FROM_RAS @ np.asarray(image.affine)

@@ -129,19 +129,21 @@ def run(code: str, **more: str) -> str:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_help_answers_at_once_and_without_torch(module: str) -> None:
-    """In time of the processor, for other tests may keep it busy."""
+    """In time of the processor, best of three: what else runs can only make it slower."""
     code = (
         f"import sys, {module} as c\n"
         "try: c.main(['--help'])\n"
         "except SystemExit: pass\n"
-        "print('LOADED', 'torch' in sys.modules)"
+        "print('LOADED', sorted({'torch', 'pydicom', 'nibabel'} & set(sys.modules)))"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    out = run(code)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert out.startswith("usage: disanat") and out.rstrip().endswith("LOADED False")
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert seconds < 1.0
+    seconds = []
+    while not seconds or (min(seconds) >= 1.0 and len(seconds) < 3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        out = run(code)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert out.startswith("usage: disanat") and out.rstrip().endswith("LOADED []")
+    assert min(seconds) < 1.0
 
 
 @pytest.mark.parametrize("module", MODULES)
