@@ -27,6 +27,8 @@ from disanat.evaluation.metrics import (
 )
 from disanat.evaluation.tables import read_number, read_table
 from disanat.home import atomic_path, read_json, write_json
+from disanat.inference.layout import Layout, layout_of
+from disanat.inference.records import TABLE
 from disanat.io.cases import find_image
 from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
 from disanat.plans import fault_in, from_dict
@@ -109,7 +111,7 @@ def label_path(labels: Path, case: str) -> Path | None:
 def evaluate_folder(
     predictions: Path, labels: Path, seen: Callable[[str, Ranking], None] | None = None
 ) -> Evaluation:
-    """Compare `CASE_anomaly.nii.gz`, `CASE.nii.gz` and `CASE_brainmask.nii.gz` with `labels/CASE`.
+    """Compare anomaly map, lesion mask and brain mask of each case with `labels/CASE`.
 
     Every label above 0 is lesion; a label map of zeros alone says that the brain is healthy.
 
@@ -125,23 +127,35 @@ def evaluate_folder(
     for folder, flag in ((predictions, "-i"), (labels, "-l")):
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: check the path given with {flag}.")
-    cases = sorted(p.name[: -len(_SUFFIX)] for p in predictions.glob(f"*{_SUFFIX}"))
-    if not cases:
-        raise DatasetError(
-            f"{predictions} holds no predictions (CASE{_SUFFIX}): run disanat_predict with "
-            f"-o {predictions} first."
-        )
-    scores = _case_scores(predictions / "predictions.csv")
+    layout = layout_of(predictions)
+    cases = _predicted(predictions, layout)
+    scores = _case_scores(predictions / TABLE)
     truths = {case: _require_label(labels, case) for case in cases}
     judged = []
     for case in tqdm(cases, desc="judging", unit="case", disable=None):
-        judged.append(_judge(predictions, case, truths[case], scores.get(case)))
+        judged.append(_judge(predictions, layout, case, truths[case], scores.get(case)))
         if seen is not None:
             seen(case, judged[-1].ranking)
     missing = tuple(sorted(set(_labelled(labels)) - set(cases)))
     if missing:
         logger.warning("No prediction for %s: left out of every mean.", ", ".join(missing))
     return _summarise(judged, missing)
+
+
+def _predicted(predictions: Path, layout: Layout) -> list[str]:
+    """Cases that have results, sorted. Names in BIDS do not say the case's: the table does."""
+    if layout.bids:
+        remedy = "predict the cases again with disanat_predict --bids"
+        rows = read_table(predictions / TABLE, ("case", "status"), remedy)
+        cases = sorted({row["case"] for row in rows if row["status"] != "failed"})
+    else:
+        cases = sorted(p.name[: -len(_SUFFIX)] for p in predictions.glob(f"*{_SUFFIX}"))
+    if not cases:
+        raise DatasetError(
+            f"{predictions} holds no predictions (CASE{_SUFFIX}): run disanat_predict with "
+            f"-o {predictions} first."
+        )
+    return cases
 
 
 def _labelled(labels: Path) -> list[str]:
@@ -188,11 +202,13 @@ def _on_grid(scan: Scan, other: Scan) -> Scan:
     return other
 
 
-def _judge(predictions: Path, case: str, truth: Path, case_score: float | None) -> _Judged:
-    score = read_scan(predictions / f"{case}{_SUFFIX}")
+def _judge(
+    predictions: Path, layout: Layout, case: str, truth: Path, case_score: float | None
+) -> _Judged:
+    score = read_scan(predictions / layout.path(case, "anomaly"))
     lesion = _on_grid(score, read_labels(truth)).array > 0
-    brain = _on_grid(score, read_labels(predictions / f"{case}_brainmask.nii.gz")).array > 0
-    mask = _on_grid(score, read_labels(predictions / f"{case}.nii.gz")).array > 0
+    brain = _on_grid(score, read_labels(predictions / layout.path(case, "brainmask"))).array > 0
+    mask = _on_grid(score, read_labels(predictions / layout.path(case, "mask"))).array > 0
     ranking = rank(score.array, lesion, brain)
     voxel_ml = float(np.prod(score.spacing)) / 1000
     best = best_dice(ranking)

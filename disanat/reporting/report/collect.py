@@ -10,13 +10,15 @@ from typing import Any
 from disanat.errors import DatasetError
 from disanat.evaluation.tables import read_number, read_table
 from disanat.home import read_json
+from disanat.inference.layout import Channel
 from disanat.inference.lesions import FoundLesion
 from disanat.inference.records import LESIONS, TABLE, CaseRow
 
 __all__ = ["Folder", "ReportCase", "collect"]
 
 _REMEDY = "predict the cases again with disanat_predict"
-_TEXTS = ("case", "status", "channels", "contrasts", "flags", "message")
+_TEXTS = ("case", "status", "channels", "contrasts", "flags", "channel_names", "registration",
+          "message")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,12 @@ class ReportCase:
     @property
     def channel(self) -> int:
         """The first channel that was there."""
-        first = (self.row.channels.split() or ["0"])[0]
-        return int(first) if first.isdigit() else 0
+        return self.channels[0].number
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """All that were there; one of which nothing is known where an earlier disanat kept none."""
+        return self.row.seen or (Channel(0),)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from disanat.errors import DisanatError
+from disanat.inference.layout import Channel, layout_of
 from disanat.inference.lesions import FoundLesion
 from disanat.reporting.report.pictures import Column, columns, sprite_columns, sprites
 from disanat.reporting.report.provenance import short_paths
@@ -26,6 +26,9 @@ class Job:
     case: str
     predictions: Path
     channel: int
+    """Number of the channel that is shown."""
+    channels: tuple[Channel, ...]
+    """All of the case, that one among them."""
     scan: Path | None
     truth: Path | None
     threshold: float
@@ -56,19 +59,19 @@ def draw(job: Job) -> Drawn:
 
 def sources_of(job: Job) -> Sources:
     """The files of a case; the PHI of another channel is taken where that of this one is absent."""
+    folder, layout = job.predictions, layout_of(job.predictions)
+    channels = [one.number for one in job.channels if one.number != job.channel]
+    wanted = [job.channel, *(channels if job.scan is None else ())]
+    images = [folder / layout.channel_path(job.case, "phi", c, job.channels) for c in wanted]
 
-    def result(ending: str) -> Path:
-        return job.predictions / f"{job.case}{ending}.nii.gz"
+    def result(kind: str) -> Path:
+        return folder / layout.path(job.case, kind)
 
-    phi = result(f"_{job.channel:04d}_phi")
-    if not phi.is_file() and job.scan is None:
-        pattern = f"{glob.escape(job.case)}_[0-9][0-9][0-9][0-9]_phi.nii.gz"
-        phi = next(iter(sorted(job.predictions.glob(pattern))), phi)
     return Sources(
-        anomaly=result("_anomaly"),
-        mask=result(""),
-        brain=result("_brainmask"),
-        phi=phi if phi.is_file() else None,
+        anomaly=result("anomaly"),
+        mask=result("mask"),
+        brain=result("brainmask"),
+        phi=next((path for path in images if path.is_file()), None),
         scan=job.scan,
         truth=job.truth,
     )

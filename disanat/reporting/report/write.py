@@ -164,7 +164,7 @@ def _drawn(
             truth = label_path(labels, case.name) if labels else None
             threshold = case.row.threshold or folder.threshold
             jobs.append(
-                Job(case.name, folder.path, case.channel, scan, truth, threshold,
+                Job(case.name, folder.path, case.channel, case.channels, scan, truth, threshold,
                     case.lesions or (), note)
             )  # fmt: skip
     many = default_processes(len(jobs)) if processes is None else processes
