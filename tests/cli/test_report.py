@@ -70,6 +70,16 @@ def test_processes_draw_the_same(made: PredictionFolder, capsys: Any) -> None:
     assert "-np -1 is no number of processes" in capsys.readouterr().err
 
 
+def test_names_of_channels_are_no_numbers(
+    trained_home: Path, miniature: Any, tmp_path: Path
+) -> None:
+    miniature.write(tmp_path / "in" / "a.nii.gz", miniature.brain(40, lesion=True).image)
+    flags = ("-m", "threshold", "--home", trained_home, "--device", "cpu", "--channels", "FLAIR")
+    words = ("-i", tmp_path / "in", "-o", tmp_path / "out", "--report", *flags)
+    assert miniature.run("predict", *words) == 0
+    assert 'alt="scan of a' in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_predict_writes_it_as_well(trained_home: Path, miniature: Any, tmp_path: Path) -> None:
     brain = miniature.brain(40, lesion=True)
     scans, out = tmp_path / "scans", tmp_path / "out"
