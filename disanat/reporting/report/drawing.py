@@ -14,9 +14,18 @@ from disanat.reporting.report.pictures import Column, columns, sprite_columns, s
 from disanat.reporting.report.provenance import short_paths
 from disanat.reporting.report.volumes import Shown, Sources, load
 
-__all__ = ["Drawn", "Job", "draw", "sources_of"]
+__all__ = ["ChannelScan", "Drawn", "Job", "draw", "sources_of"]
 
 _MOST_LESIONS = 30
+
+
+@dataclass(frozen=True)
+class ChannelScan:
+    """A channel that is shown, and its scan; without one `note` says why."""
+
+    number: int
+    scan: Path | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,16 +34,13 @@ class Job:
 
     case: str
     predictions: Path
-    channel: int
-    """Number of the channel that is shown."""
     channels: tuple[Channel, ...]
-    """All of the case, that one among them."""
-    scan: Path | None
+    """All of the case."""
+    shown: tuple[ChannelScan, ...]
+    """Those that can be looked at; pictures are of the first."""
     truth: Path | None
     threshold: float
     lesions: tuple[FoundLesion, ...]
-    note: str = ""
-    """Why there is no scan."""
 
 
 @dataclass(frozen=True)
@@ -54,26 +60,32 @@ def draw(job: Job) -> Drawn:
         shown = load(sources_of(job), job.threshold)
     except DisanatError as mistake:
         return Drawn(job.case, trouble=short_paths(str(mistake), (str(job.predictions),)))
-    return Drawn(job.case, tuple(columns(shown)), _viewer(shown, job), note=job.note)
+    return Drawn(job.case, tuple(columns(shown)), _viewer(shown, job), note=job.shown[0].note)
 
 
 def sources_of(job: Job) -> Sources:
     """The files of a case; the PHI of another channel is taken where that of this one is absent."""
     folder, layout = job.predictions, layout_of(job.predictions)
-    channels = [one.number for one in job.channels if one.number != job.channel]
-    wanted = [job.channel, *(channels if job.scan is None else ())]
-    images = [folder / layout.channel_path(job.case, "phi", c, job.channels) for c in wanted]
+    first, *others = job.shown
 
     def result(kind: str) -> Path:
         return folder / layout.path(job.case, kind)
+
+    def phi(number: int) -> Path | None:
+        path = folder / layout.channel_path(job.case, "phi", number, job.channels)
+        return path if path.is_file() else None
+
+    instead = [one.number for one in job.channels] if first.scan is None else []
+    images = map(phi, [first.number, *instead])
 
     return Sources(
         anomaly=result("anomaly"),
         mask=result("mask"),
         brain=result("brainmask"),
-        phi=next((path for path in images if path.is_file()), None),
-        scan=job.scan,
+        phi=next((path for path in images if path), None),
+        scan=first.scan,
         truth=job.truth,
+        further=tuple((one.scan, phi(one.number)) for one in others),
     )
 
 
@@ -87,8 +99,15 @@ def _viewer(shown: Shown, job: Job) -> dict[str, Any]:
         "toMm": shown.frame.to_mm(),
         "top": round(shown.top, 4),
         "sprites": sprites(shown),
+        "channels": _labels(job) if len(job.shown) > 1 else [],
         "lesions": _lesions(shown, job.lesions[:_MOST_LESIONS]),
     }
+
+
+def _labels(job: Job) -> list[str]:
+    """What the channels that are shown are called: `0: FLAIR`, or by their looks `0: t1`."""
+    called = {one.number: one.name or one.contrast for one in job.channels}
+    return [f"{one.number}: {called.get(one.number, '')}".rstrip(": ") for one in job.shown]
 
 
 def _lesions(shown: Shown, lesions: Sequence[FoundLesion]) -> list[dict[str, Any]]:
