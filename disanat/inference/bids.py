@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import disanat
 from disanat.errors import DatasetError
@@ -24,6 +24,7 @@ __all__ = ["check_layout", "describe_dataset", "sidecar", "sidecar_path", "write
 
 _VERSION = "1.10.0"
 _LINK = "input"
+_PLAIN = re.compile(r"[A-Za-z0-9._~/-]")
 _TISSUES = "seg-tissues_dseg"
 _NOT_BIDS = (
     "predictions.csv", "lesions.csv", "predictions.json", "prediction.json", "evaluation.csv",
@@ -106,7 +107,7 @@ def describe_dataset(target: Path, cases: Sequence[Case], facts: Mapping[str, An
                     f"{facts['configuration']}, trained on {facts['dataset']}",
                 }
             ],
-            "DatasetLinks": {_LINK: quote(_relative(scans, target))},
+            "DatasetLinks": {_LINK: _as_uri(_relative(scans, target))},
         },
         target / DESCRIPTION,
     )
@@ -121,6 +122,12 @@ def _relative(folder: Path, start: Path) -> str:
         return Path(os.path.relpath(folder.resolve(), start.resolve())).as_posix()
     except ValueError:  # another drive
         return folder.resolve().as_posix()
+
+
+def _as_uri(text: str) -> str:
+    """A path as it stands in a URI: bytes that are no plain letters become `%20` and the like."""
+    plain = (c if _PLAIN.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
+    return "".join(plain)
 
 
 def sidecar_path(image: Path) -> Path:
@@ -168,7 +175,7 @@ def sidecar(
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What the JSON file of one image says."""
-    sources = [f"bids:{_LINK}:{quote(path.name)}" for path in case.channels.values()]
+    sources = [f"bids:{_LINK}:{_as_uri(path.name)}" for path in case.channels.values()]
     said: dict[str, Any] = {"Description": _SAID[output.kind]}
     if output.kind in _TYPES:
         said["Type"] = _TYPES[output.kind]

@@ -19,6 +19,7 @@ from disanat.cli.predict import main as predict
 from disanat.cli.report import main as report
 from disanat.errors import DatasetError
 from disanat.evaluation.evaluate import evaluate_folder
+from disanat.inference.bids import _as_uri
 from disanat.inference.folder import predict_folder
 from disanat.inference.predictor import Predictor
 
@@ -122,6 +123,10 @@ def test_an_image_says_what_it_was_made_from_and_how(made: Path) -> None:
     phi = read(anat / "sub-01_ses-1_desc-pseudohealthy_FLAIR.json")
     assert phi["SkullStripped"] is True and phi["Channel"]["Name"] == "FLAIR"
     assert phi["Channel"]["Number"] == 1
+
+
+def test_names_of_scans_are_written_as_in_a_uri() -> None:
+    assert _as_uri("../a b/ü%_1.nii.gz") == "../a%20b/%C3%BC%25_1.nii.gz"
 
 
 def test_the_sources_are_found_from_the_description(made: Path, scans: Path) -> None:
