@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ProjectionHead", "contrastive_loss", "share_found", "view"]
+__all__ = ["ProjectionHead", "contrastive_loss", "share_nearer", "view"]
 
-_TURN, _SCALE, _SHIFT = math.radians(10), 0.1, 0.05
-_GAIN, _OFFSET, _NOISE = 0.15, 0.15, 0.1
-_HIDDEN = (0.15, 0.35)
+_TURN, _SCALE, _SHIFT = math.radians(5), 0.04, 0.02
+_GAIN, _OFFSET, _NOISE = 0.1, 0.1, 0.1
+_HIDDEN = (0.1, 0.25)
 """Side of the hidden box, as a share of the image's."""
 
 
@@ -29,7 +29,7 @@ class ProjectionHead(nn.Sequential):
 
 
 def contrastive_loss(
-    first: Tensor, second: Tensor, brains: Tensor, temperature: float = 0.2
+    first: Tensor, second: Tensor, brains: Tensor, temperature: float = 0.1
 ) -> Tensor:
     """Normalised temperature-scaled cross-entropy (NT-Xent, Chen et al., ICML 2020).
 
@@ -51,11 +51,16 @@ def contrastive_loss(
     return functional.cross_entropy(alike, own)
 
 
-def share_found(first: Tensor, second: Tensor) -> float:
-    """Share of first views, (images, length), whose nearest second view is of their own image."""
+def share_nearer(first: Tensor, second: Tensor) -> float:
+    """How often a first view lies nearer to the second of its own image than to that of another.
+
+    Both are (images, length), at least two images; chance is 0.5.
+    """
     alike = functional.normalize(first, dim=1) @ functional.normalize(second, dim=1).T
-    own = torch.arange(len(first), device=alike.device)
-    return float((alike.argmax(1) == own).float().mean())
+    own = alike.diagonal()[:, None]
+    nearer = (own > alike).float() + 0.5 * (own == alike).float()
+    others = ~torch.eye(len(first), dtype=torch.bool, device=alike.device)
+    return float(nearer[others].mean())
 
 
 def view(images: Tensor, outside: float) -> Tensor:

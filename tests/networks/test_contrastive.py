@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from disanat.networks.contrastive import ProjectionHead, contrastive_loss, share_found, view
+from disanat.networks.contrastive import ProjectionHead, contrastive_loss, share_nearer, view
 
 OUTSIDE = -4.0
 
@@ -24,9 +24,9 @@ def test_the_loss_is_that_of_the_formula() -> None:
 
 def test_images_of_one_brain_are_not_told_apart() -> None:
     codes, brains = torch.eye(4), torch.tensor([0, 0, 1, 1])
-    own, other = math.exp(1 / 0.2), math.exp(0.0)
+    own, other = math.exp(1 / 0.5), math.exp(0.0)
     expected = -math.log(own / (own + 4 * other))
-    assert float(contrastive_loss(codes, codes, brains)) == pytest.approx(expected, rel=1e-4)
+    assert float(contrastive_loss(codes, codes, brains, 0.5)) == pytest.approx(expected, rel=1e-4)
     nearer = codes.clone()
     nearer[1] = codes[0]
     assert torch.allclose(
@@ -49,11 +49,14 @@ def test_the_loss_falls_as_own_views_come_nearer() -> None:
     assert losses == sorted(losses) and losses[0] < losses[-1] - 0.5
 
 
-def test_the_share_found_counts_nearest_views() -> None:
+def test_the_share_counts_other_images_that_lie_farther_off() -> None:
     codes = torch.eye(4)
-    assert share_found(codes, codes) == 1.0
-    assert share_found(codes, codes[[1, 0, 2, 3]]) == 0.5
-    assert share_found(codes, codes.roll(1, 0)) == 0.0
+    assert share_nearer(codes, codes) == 1.0
+    assert share_nearer(codes, 3 * codes) == 1.0
+    assert share_nearer(torch.ones(4, 2), torch.ones(4, 2)) == 0.5
+    # Two of four lie on another's place: each is beaten by one and ties with two.
+    swapped = share_nearer(codes, codes[[1, 0, 2, 3]])
+    assert swapped == pytest.approx((2 * 3 + 2 * (0 + 0.5 + 0.5)) / 12)
 
 
 @pytest.mark.parametrize("shape", [(40, 36), (20, 24, 22)])
