@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from disanat.errors import DatasetError
 from disanat.evaluation.evaluate import evaluate_folder, label_path
+from disanat.evaluation.scans import Scans
 from disanat.home import atomic_path
 from disanat.preprocessing.parallel import each_result, workers_that_fit
 from disanat.reporting.report.brainsprite import brainsprite_source
@@ -26,7 +27,6 @@ from disanat.reporting.report.model_facts import model_facts
 from disanat.reporting.report.page import Row, columns, evaluation_rows, plots, rows
 from disanat.reporting.report.pictures import colours
 from disanat.reporting.report.provenance import provenance
-from disanat.reporting.report.scans import Scans
 
 __all__ = ["NAME", "default_processes", "write_report"]
 

@@ -1,7 +1,9 @@
-"""Finding the scan that a case was predicted from, to show it beside what was made of it."""
+"""Finding the scan that a case was predicted from: to show it, or to measure lesions in it."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +11,11 @@ from disanat.errors import DatasetError, DisanatError
 from disanat.inference.records import scans_of
 from disanat.io.cases import Case, find_cases
 from disanat.io.content import image_digest
+from disanat.io.images import Scan, read_scan
 
 __all__ = ["Scans"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,4 +63,14 @@ class Scans:
         digest = scans_of(self.predictions, case).get(channel)
         if digest is not None and digest != image_digest(found):
             raise DatasetError("the scan was changed after the prediction")
+        return found
+
+    def readable(self, case: str, channels: Sequence[int]) -> list[Scan]:
+        """These channels of a case, but for those that are gone, changed or damaged."""
+        found = []
+        for channel in channels:
+            try:
+                found.append(read_scan(self.of(case, channel)))
+            except DisanatError as cause:
+                log.debug("%s, channel %d: %s", case, channel, cause)
         return found
