@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from disanat.api import compare, evaluate, load_predictor, train
+    from disanat.api import compare, evaluate, load_predictor, subgroups, train
     from disanat.errors import DisanatError
     from disanat.evaluation.evaluate import CaseResult, Evaluation
     from disanat.experiments.compare import Outcome
@@ -37,6 +37,7 @@ __all__ = [
     "evaluate",
     "load_predictor",
     "predict_folder",
+    "subgroups",
     "train",
 ]
 
@@ -52,6 +53,7 @@ _WHERE = {
     "evaluate": "disanat.api",
     "load_predictor": "disanat.api",
     "predict_folder": "disanat.inference.folder",
+    "subgroups": "disanat.api",
     "train": "disanat.api",
 }
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disanat.ablations import check_ablations
-from disanat.errors import PlanError
+from disanat.errors import DatasetError, PlanError
 from disanat.evaluation.evaluate import Evaluation, evaluate_folder, write_evaluation
+from disanat.evaluation.participants import Participants, read_participants
+from disanat.evaluation.scans import Scans
+from disanat.evaluation.subgroups import Subgroups, find_subgroups
 from disanat.experiments import compare as comparing
 from disanat.experiments.compare import Budget, Comparison, Outcome
 from disanat.experiments.sets import named_sets, raw_sets
@@ -22,13 +25,14 @@ from disanat.inference.find import find_members, find_model
 from disanat.inference.predictor import Predictor
 from disanat.methods.registry import get_method
 from disanat.plans import Plans, load_json
+from disanat.reporting.subgroup_page import write_subgroup_pages
 from disanat.scoring.calibration import BEST
 from disanat.training import train as training
 from disanat.training.ensemble import ready_ensemble
 from disanat.training.settings import TrainingSettings
 from disanat.training.train import PLANS, check_fold_and_device, default_device, latest_plan
 
-__all__ = ["compare", "evaluate", "load_predictor", "train"]
+__all__ = ["compare", "evaluate", "load_predictor", "subgroups", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +162,11 @@ def load_predictor(
 
 
 def evaluate(
-    predictions: str | Path, labels: str | Path, output: str | Path | None = None
+    predictions: str | Path,
+    labels: str | Path,
+    output: str | Path | None = None,
+    *,
+    scans: str | Path | bool = False,
 ) -> Evaluation:
     """Judge a folder of predictions against expert masks; what `disanat_evaluate` does.
 
@@ -167,6 +175,8 @@ def evaluate(
         labels: folder with a mask for each case, CASE.nii.gz, on the scan's grid: above 0 is
             lesion, all 0 is a healthy brain.
         output: folder for `evaluation.json` and `evaluation.csv`; None writes nothing.
+        scans: folder of the scans, or True where they lie where they were predicted: gives each
+            lesion its contrast.
 
     Returns:
         Every case and the means over the cases with lesions. AP, Dice and AUROC are shares of 1,
@@ -177,10 +187,42 @@ def evaluate(
         DatasetError: no predictions, a case without a label, or a label on another grid.
         ImageError: a file that cannot be read.
     """
-    evaluation = evaluate_folder(Path(predictions), Path(labels))
+    folder = Path(predictions)
+    evaluation = evaluate_folder(folder, Path(labels), scans=_scans(folder, scans))
     if output is not None:
         write_evaluation(evaluation, Path(output))
     return evaluation
+
+
+def subgroups(
+    evaluation: Evaluation,
+    participants: str | Path | Participants | None = None,
+    output: str | Path | None = None,
+    *,
+    columns: Sequence[str] = (),
+    cuts: Mapping[str, Sequence[float]] | None = None,
+) -> Subgroups:
+    """Say for whom it is wrong: the measures by groups of participants, lesions by size, contrast.
+
+    What `disanat_evaluate --participants` does.
+
+    Args:
+        evaluation: from `evaluate`, with its `scans` for the contrast of lesions.
+        participants: `participants.tsv`; None counts lesions only.
+        output: folder for `subgroups.md`, `.csv`, `.json` and `.png`; None writes nothing.
+        columns: of the table, whose groups are compared; none takes all.
+        cuts: where columns of numbers are cut, such as `{"age": (40, 60)}`; others into terciles.
+
+    Raises:
+        DatasetError: the table is damaged, lacks a column, or has no row of any case.
+    """
+    table = participants
+    if isinstance(table, str | Path):
+        table = read_participants(Path(table), columns, cuts)
+    found = find_subgroups(evaluation.cases, table)
+    if output is not None:
+        write_subgroup_pages(found, Path(output))
+    return found
 
 
 def compare(
@@ -265,6 +307,16 @@ def compare(
             name=name,
         )
     )
+
+
+def _scans(predictions: Path, given: str | Path | bool) -> Scans | None:
+    if given is False:
+        return None
+    if given is True:
+        return Scans.recorded(predictions)
+    if not Path(given).exists():
+        raise DatasetError(f"{given} does not exist: check the path given with -s.")
+    return Scans.find(predictions, "", Path(given))
 
 
 def _folds(given: str | int | Sequence[str | int]) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from disanat.cli.common import run_command
+from disanat.cli.common import add_subgroup_arguments, cuts_of, run_command
+from disanat.errors import DatasetError
 
 if TYPE_CHECKING:
     from disanat.evaluation.evaluate import CaseResult, Evaluation
@@ -38,6 +39,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", dest="output", type=Path, metavar="FOLDER",
         help="where to write evaluation.json and evaluation.csv (default: into PREDICTIONS)",
+    )  # fmt: skip
+    add_subgroup_arguments(parser, several=False)
+    parser.add_argument(
+        "-s", dest="scans", type=Path, metavar="SCANS",
+        help="folder of the scans, from which the contrast of each lesion is measured (default, "
+        "with --participants: where they lay when they were predicted)",
     )  # fmt: skip
     return parser
 
@@ -94,12 +101,24 @@ def _summary(evaluation: Evaluation) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from disanat.api import evaluate
+    from disanat.api import evaluate, subgroups
+    from disanat.evaluation.participants import read_participants
+    from disanat.reporting.subgroup_page import subgroup_text
 
     output = args.output or args.predictions
-    evaluation = evaluate(args.predictions, args.labels, output)
+    if args.participants is None and (args.columns or args.cuts):
+        raise DatasetError("--columns and --cut need a table: give it with --participants.")
+    table = None
+    if args.participants is not None:  # a mistake in it is told before the evaluation
+        table = read_participants(args.participants, args.columns, cuts_of(args.cuts))
+    wanted = table is not None or args.scans is not None
+    scans = args.scans or wanted
+    evaluation = evaluate(args.predictions, args.labels, output, scans=scans)
     print(format_table(evaluation))
     print(f"\nWritten to {output / 'evaluation.json'} and evaluation.csv")
+    if wanted:
+        print(f"\n{subgroup_text(subgroups(evaluation, table, output))}")
+        print(f"Written to {output / 'subgroups.md'}, .csv, .json and .png")
     return 0
 
 

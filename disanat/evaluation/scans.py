@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disanat.errors import DatasetError, DisanatError
+from disanat.home import read_json
 from disanat.inference.records import scans_of
 from disanat.io.cases import Case, find_cases
 from disanat.io.content import image_digest
@@ -47,6 +48,21 @@ class Scans:
             return cls(predictions, {case.name: case for case in find_cases(Path(recorded))})
         except (DisanatError, OSError):
             return cls(predictions, {}, "the folder of the scans is gone: give it with -s")
+
+    @classmethod
+    def recorded(cls, predictions: Path) -> Scans:
+        """The scans where they lay when they were predicted.
+
+        Raises:
+            DatasetError: `prediction.json` is damaged.
+        """
+        source = predictions / "prediction.json"
+        facts = read_json(source, DatasetError, "predict again") if source.is_file() else {}
+        recorded = facts.get("input") if isinstance(facts, dict) else None
+        found = cls.find(predictions, recorded if isinstance(recorded, str) else "")
+        if found.absent:
+            log.warning("The contrast of the lesions is not known: %s.", found.absent)
+        return found
 
     def of(self, case: str, channel: int) -> Path:
         """The scan of a case.

@@ -31,20 +31,27 @@ _ROW_INCHES = 0.32
 _LESION_INCHES = 2.9
 _WIDTH = 12.5
 _LONGEST = 24
+_EXPLAINED = (
+    "dot: a participant; diamond: mean; line: its 95% interval; dashed: mean of all; p: corrected "
+    "for the number of columns"
+)
 
 
-def subgroup_figure(found: Subgroups, target: Path, title: str = "") -> None:
+def subgroup_figure(found: Subgroups, target: Path, title: str = "") -> bool:
     """Write one PNG: a panel for each measure, below them the lesions by size and contrast.
 
     Args:
-        found: what to show; without any group or lesion nothing is written.
+        found: what to show.
         target: the PNG.
         title: above the picture.
+
+    Returns:
+        Whether there was anything to show: a group or a lesion.
     """
     measures = [m for m in SUBGROUP_MEASURES if found.everyone[m].cases]
     columns = [column for column in found.columns if column.groups] if measures else []
     if not columns and not found.by_size:
-        return
+        return False
     rows = sum(len(column.groups) + 1 for column in columns)
     heights = [0.7 + _ROW_INCHES * rows] if columns else []
     heights += [_LESION_INCHES] if found.by_size else []
@@ -55,12 +62,14 @@ def subgroup_figure(found: Subgroups, target: Path, title: str = "") -> None:
         for axis, measure in zip(axes, measures):
             _panel(axis, measure, columns, found)
         _name_rows(axes[0], columns)
+        parts[0].suptitle(_EXPLAINED, fontsize=9, color="0.35")
     if found.by_size:
         _lesions(parts[-1].subplots(1, 3), found)
     if title:
         figure.suptitle(title, fontsize=12)
     with atomic_path(target) as temporary:
         figure.savefig(temporary, dpi=_DPI, format="png")
+    return True
 
 
 def _places(columns: Sequence[Column]) -> list[tuple[float, Column, Group | None]]:
@@ -116,13 +125,12 @@ def _panel(
             axis.plot(estimate.mean, place, "D", color=_MEAN_COLOUR, markerfacecolor="white",
                       markersize=6, zorder=4)  # fmt: skip
     axis.set_xlabel(SUBGROUP_MEASURES[measure])
-    axis.set_title(SUBGROUP_MEASURES[measure], fontsize=11)
     axis.grid(axis="x", color="0.9")
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlim(left=0)
     if measure != "false_positive_ml":
-        axis.set_xlim(right=1)
+        axis.set_xlim(right=1.02)
 
 
 def _lesions(axes: Sequence[Axes], found: Subgroups) -> None:

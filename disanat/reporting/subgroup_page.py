@@ -30,6 +30,7 @@ __all__ = [
     "TABLE",
     "subgroup_rows",
     "subgroup_sections",
+    "subgroup_text",
     "write_subgroup_pages",
     "write_subgroup_table",
 ]
@@ -52,17 +53,21 @@ _DIGITS: dict[SubgroupMeasure, int] = {
 }  # fmt: skip
 
 
-def write_subgroup_pages(found: Subgroups, folder: Path) -> str:
-    """Write `subgroups.json`, `.csv`, `.md` and `.png` into a folder; returns the Markdown."""
+def subgroup_text(found: Subgroups) -> str:
+    """The tables alone, as a command prints them."""
+    return "\n".join(subgroup_sections(found, "##"))
+
+
+def write_subgroup_pages(found: Subgroups, folder: Path) -> None:
+    """Write `subgroups.json`, `.csv`, `.md` and, where there is anything to see, `.png`."""
     write_subgroups(found, folder)
     write_subgroup_table(subgroup_rows(found), folder / TABLE)
-    subgroup_figure(found, folder / PICTURE)
-    parts = ["# For whom is it wrong?", "", *subgroup_sections(found, "##"), ""]
-    parts += [f"![Subgroups and lesions]({PICTURE})", "", "## How to read it", "", HOW_TO_READ, ""]
-    page = "\n".join(parts)
+    parts = ["# For whom is it wrong?", "", *subgroup_sections(found, "##")]
+    if subgroup_figure(found, folder / PICTURE):
+        parts += [f"![Subgroups and lesions]({PICTURE})", ""]
+    parts += ["## How to read it", "", HOW_TO_READ, ""]
     with atomic_path(folder / PAGE) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return page
+        temporary.write_text("\n".join(parts), encoding="utf-8")
 
 
 def write_subgroup_table(rows: Sequence[Mapping[str, object]], target: Path) -> None:
@@ -122,7 +127,8 @@ def _plain(text: str) -> str:
 
 def _verdicts(column: Column, measures: Sequence[SubgroupMeasure]) -> dict[str, str]:
     tests = {one.measure: one.test for one in column.tests}
-    return {"column": _plain(column.name)} | {SUBGROUP_MEASURES[m]: _said(tests.get(m)) for m in measures}
+    said = {SUBGROUP_MEASURES[m]: _said(tests.get(m)) for m in measures}
+    return {"column": _plain(column.name)} | said
 
 
 def _said(test: GroupTest | None) -> str:
