@@ -43,12 +43,12 @@ VENTRICLES = (4, 11, 49, 50, 51, 52)
 COLUMNS = ("set", "disease", "skull", "slice_mm", "lesion_ml", "brain_ml", "ventricles_percent")
 CUTS = {"slice_mm": (3.0,)}
 INTRO = f"""\
-Written by `benchmarks/subgroups.py`; not edited by hand. The shipped model (or the one named) on one
-scan of each person: {CONTRAST} with expert masks from six sets, and healthy IXI T1 that trained no
-network. AP and dice are of the ill, false positives of the healthy alone. What is known of them is
-little: age, sex and scanner come with none of these scans. The columns are the set, the disease,
-whether the skull is in the scan, the distance of its slices (cut at {CUTS["slice_mm"][0]:g} mm), the volume
-of the expert mask, and for the healthy the volumes of brain and ventricles in an automatic
+Written by `benchmarks/subgroups.py`; not edited by hand. The shipped model (or the one named) on
+one scan of each person: {CONTRAST} with expert masks from six sets, and healthy IXI T1 that trained
+no network. AP and dice are of the ill, false positives of the healthy alone. Little is known of
+them: age, sex and scanner come with none of these scans. The columns are the set, the disease,
+whether the skull is in the scan, the distance of its slices (cut at {CUTS["slice_mm"][0]:g} mm),
+the volume of the expert mask, and for the healthy the volumes of brain and ventricles in an automatic
 segmentation (ventricles grow with age). In these data the columns hang together: thick slices and
 skulls come from the same two sets. So a column that differs does not say why."""
 

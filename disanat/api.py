@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disanat.ablations import check_ablations
-from disanat.errors import DatasetError, PlanError
+from disanat.errors import PlanError
 from disanat.evaluation.evaluate import Evaluation, evaluate_folder, write_evaluation
-from disanat.evaluation.participants import Participants, read_participants
+from disanat.evaluation.participants import (
+    Participants,
+    check_subgroup_wishes,
+    read_participants,
+)
 from disanat.evaluation.scans import Scans
 from disanat.evaluation.subgroups import Subgroups, find_subgroups
 from disanat.experiments import compare as comparing
 from disanat.experiments.compare import Budget, Comparison, Outcome
+from disanat.experiments.compare_subgroups import tables_of_sets
 from disanat.experiments.sets import named_sets, raw_sets
 from disanat.home import resolve_home
 from disanat.inference.bundled import bundled_model, is_bundled
@@ -188,7 +193,7 @@ def evaluate(
         ImageError: a file that cannot be read.
     """
     folder = Path(predictions)
-    evaluation = evaluate_folder(folder, Path(labels), scans=_scans(folder, scans))
+    evaluation = evaluate_folder(folder, Path(labels), scans=Scans.wanted(folder, scans))
     if output is not None:
         write_evaluation(evaluation, Path(output))
     return evaluation
@@ -242,6 +247,9 @@ def compare(
     processes: int = 0,
     plans_name: str = "",
     name: str = "",
+    participants: Sequence[str | Path] = (),
+    columns: Sequence[str] = (),
+    cuts: Mapping[str, Sequence[float]] | None = None,
 ) -> Outcome:
     """Train, predict and judge several methods alike; what `disanat_compare` does.
 
@@ -264,6 +272,9 @@ def compare(
         processes: that render training batches; 0 renders in this one.
         plans_name: of the plan, where the dataset has several.
         name: of the comparison's folder; empty for `compare__CONFIGURATION`.
+        participants: a `participants.tsv` for all sets, or one for each: compares its subgroups.
+        columns: of these tables, whose groups are compared; none takes all.
+        cuts: where columns of numbers are cut; others into terciles.
 
     Returns:
         The table, the page it was written to, and what failed.
@@ -271,7 +282,8 @@ def compare(
     Raises:
         PlanError: no plan, configuration, method, fold or device of that name, a training of no
             length, or a `name` that no folder can have.
-        DatasetError: no such dataset, no test set, or the folder holds another comparison.
+        DatasetError: no such dataset, no test set, a table of participants that is damaged or of
+            others, or the folder holds another comparison.
         BusyError: another process compares there.
     """
     _check_amounts(epochs, minutes, processes)
@@ -292,6 +304,8 @@ def compare(
         sets = named_sets([Path(s) for s in scans], [Path(one) for one in labels], channels)
     else:
         sets = raw_sets(place, channels)
+    tables = [read_participants(Path(one), columns, cuts) for one in participants]
+    check_subgroup_wishes(bool(tables), columns, cuts)
     return comparing.compare(
         Comparison(
             home=place,
@@ -305,18 +319,9 @@ def compare(
             device=where,
             workers=processes,
             name=name,
+            participants=tables_of_sets(tables, sets) if tables else {},
         )
     )
-
-
-def _scans(predictions: Path, given: str | Path | bool) -> Scans | None:
-    if given is False:
-        return None
-    if given is True:
-        return Scans.recorded(predictions)
-    if not Path(given).exists():
-        raise DatasetError(f"{given} does not exist: check the path given with -s.")
-    return Scans.find(predictions, "", Path(given))
 
 
 def _folds(given: str | int | Sequence[str | int]) -> list[str]:

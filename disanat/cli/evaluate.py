@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from disanat.cli.common import add_subgroup_arguments, cuts_of, run_command
-from disanat.errors import DatasetError
 
 if TYPE_CHECKING:
     from disanat.evaluation.evaluate import CaseResult, Evaluation
@@ -102,15 +101,15 @@ def _summary(evaluation: Evaluation) -> list[str]:
 
 def _run(args: argparse.Namespace) -> int:
     from disanat.api import evaluate, subgroups
-    from disanat.evaluation.participants import read_participants
+    from disanat.evaluation.participants import check_subgroup_wishes, read_participants
     from disanat.reporting.subgroup_page import subgroup_text
 
     output = args.output or args.predictions
-    if args.participants is None and (args.columns or args.cuts):
-        raise DatasetError("--columns and --cut need a table: give it with --participants.")
+    cuts = cuts_of(args.cuts)
+    check_subgroup_wishes(args.participants is not None, args.columns, cuts)
     table = None
     if args.participants is not None:  # a mistake in it is told before the evaluation
-        table = read_participants(args.participants, args.columns, cuts_of(args.cuts))
+        table = read_participants(args.participants, args.columns, cuts)
     wanted = table is not None or args.scans is not None
     scans = args.scans or wanted
     evaluation = evaluate(args.predictions, args.labels, output, scans=scans)

@@ -13,7 +13,14 @@ import numpy as np
 from disanat.errors import DatasetError
 from disanat.evaluation.tables import read_table
 
-__all__ = ["UNKNOWN", "Grouping", "Participants", "group_column", "read_participants"]
+__all__ = [
+    "UNKNOWN",
+    "Grouping",
+    "Participants",
+    "check_subgroup_wishes",
+    "group_column",
+    "read_participants",
+]
 
 UNKNOWN = "n/a"
 """The group of those for whom a column says nothing."""
@@ -120,6 +127,18 @@ def _check_cuts(path: Path, column: str, cuts: Sequence[float], cells: Sequence[
         raise DatasetError(
             f"{path} has a {column} that is not a number ({text[:40]!r}): leave --cut {column} out."
         )
+
+
+def check_subgroup_wishes(
+    table: bool, columns: Sequence[str], cuts: Mapping[str, Sequence[float]] | None
+) -> None:
+    """Refuse columns and cuts where there is no table that could have them.
+
+    Raises:
+        DatasetError: there are some.
+    """
+    if not table and (columns or cuts):
+        raise DatasetError("--columns and --cut need a table: give it with --participants.")
 
 
 def group_column(participants: Participants, column: str, names: Sequence[str]) -> Grouping:

@@ -50,6 +50,19 @@ class Scans:
             return cls(predictions, {}, "the folder of the scans is gone: give it with -s")
 
     @classmethod
+    def wanted(cls, predictions: Path, given: str | Path | bool) -> Scans | None:
+        """The scans of a folder that the user names, or with True those that were predicted.
+
+        Raises:
+            DatasetError: the folder is not there, or holds no images.
+        """
+        if isinstance(given, bool):
+            return cls.recorded(predictions) if given else None
+        if not Path(given).exists():
+            raise DatasetError(f"{given} does not exist: check the path given with -s.")
+        return cls.find(predictions, "", Path(given))
+
+    @classmethod
     def recorded(cls, predictions: Path) -> Scans:
         """The scans where they lay when they were predicted.
 
