@@ -48,9 +48,9 @@ one scan of each person: {CONTRAST} with expert masks from six sets, and healthy
 no network. AP and dice are of the ill, false positives of the healthy alone. Little is known of
 them: age, sex and scanner come with none of these scans. The columns are the set, the disease,
 whether the skull is in the scan, the distance of its slices (cut at {CUTS["slice_mm"][0]:g} mm),
-the volume of the expert mask, and for the healthy the volumes of brain and ventricles in an automatic
-segmentation (ventricles grow with age). In these data the columns hang together: thick slices and
-skulls come from the same two sets. So a column that differs does not say why."""
+the volume of the expert mask, and for the healthy the volumes of brain and ventricles in an
+automatic segmentation (ventricles grow with age). In these data the columns hang together: thick
+slices and skulls come from the same two sets. So a column that differs does not say why."""
 
 
 @dataclass

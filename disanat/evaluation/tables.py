@@ -24,7 +24,8 @@ def read_table(
         delimiter: between two cells.
 
     Raises:
-        DatasetError: the file cannot be read, lacks a column, or has rows of another length.
+        DatasetError: the file cannot be read, lacks a column or has one twice, or has rows of another
+            length.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as handle:
@@ -35,6 +36,9 @@ def read_table(
     absent = [name for name in columns if list(headings).count(name) != 1]
     if absent:
         raise DatasetError(f"{table} does not have just one column {absent[0]}: {remedy}.")
+    twice = next((name for name in headings if list(headings).count(name) > 1), None)
+    if twice is not None:
+        raise DatasetError(f"{table} has two columns {twice}: {remedy}.")
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise DatasetError(f"{table} has another number of cells in row {number}: {remedy}.")
