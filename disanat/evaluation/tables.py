@@ -24,8 +24,8 @@ def read_table(
         delimiter: between two cells.
 
     Raises:
-        DatasetError: the file cannot be read, lacks a column or has one twice, or has rows of another
-            length.
+        DatasetError: the file cannot be read, lacks a column or has one twice, or its rows are of
+            different lengths.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as handle:
