@@ -100,7 +100,8 @@ def _run(args: argparse.Namespace) -> int:
         columns=args.columns,
         cuts=cuts_of(args.cuts),
     )
-    print(f"{outcome.text}\nWritten: {outcome.page}, and beside it compare.csv and the pictures")
+    beside = "compare.csv, subgroups.md" if args.participants else "compare.csv"
+    print(f"{outcome.text}\nWritten: {outcome.page}, and beside it {beside} and the pictures")
     return _FAILED if outcome.failed else 0
 
 
