@@ -92,8 +92,8 @@ class Subgroups:
     """Name of the table of participants; empty without one."""
     cases: int
     participants: int
-    without_row: tuple[str, ...]
-    """Cases whose participant has no row: in no group, but in `everyone` and among the lesions."""
+    without_row: int
+    """How many cases have no row: in no group, but in `everyone` and among the lesions."""
     everyone: dict[SubgroupMeasure, Estimate]
     columns: tuple[Column, ...]
     by_size: tuple[LesionShare, ...]
@@ -126,7 +126,7 @@ def find_subgroups(cases: Sequence[CaseResult], participants: Participants | Non
         source=participants.path.name if participants else "",
         cases=len(cases),
         participants=len(set(matched.values())),
-        without_row=tuple(sorted(set(owners) - set(matched))) if participants else (),
+        without_row=len(owners) - len(matched) if participants else 0,
         everyone={m: estimate_mean(list(values[m].values())) for m in SUBGROUP_MEASURES},
         columns=columns,
         by_size=shares_by_size(cases, who),

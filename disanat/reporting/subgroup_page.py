@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from disanat.evaluation.bootstrap import FEWEST_CASES, Estimate
@@ -28,8 +29,10 @@ __all__ = [
     "PAGE",
     "PICTURE",
     "TABLE",
+    "SubgroupTable",
     "subgroup_rows",
     "subgroup_sections",
+    "subgroup_tables",
     "subgroup_text",
     "write_subgroup_pages",
     "write_subgroup_table",
@@ -48,9 +51,19 @@ found does not show that there is none. A lesion is found if {FOUND_FRACTION:.0%
 more are in the mask. Its contrast: median intensity in it minus that in the brain within
 {SHELL_MM:g} mm around it, in robust SDs of the brain, here without its sign; of several channels,
 the one that shows it best."""
+_FOUND = "Lesions found, by"
 _DIGITS: dict[SubgroupMeasure, int] = {
     "average_precision": 3, "stored_dice": 3, "false_positive_ml": 2,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SubgroupTable:
+    """A heading (or none), a sentence (or none), and rows with the same keys (or none)."""
+
+    title: str
+    text: str
+    rows: list[dict[str, str]]
 
 
 def subgroup_text(found: Subgroups) -> str:
@@ -89,35 +102,46 @@ def subgroup_sections(found: Subgroups, level: str) -> list[str]:
         found: what to show.
         level: of the headings, such as `##`.
     """
-    measures = [m for m in SUBGROUP_MEASURES if found.everyone[m].cases]
     lines: list[str] = []
+    for part in subgroup_tables(found):
+        lines += [f"{level} {_plain(part.title)}", ""] if part.title else []
+        rows = [{k: _bold(_plain(v)) for k, v in row.items()} for row in part.rows]
+        lines += [_plain(part.text), ""] if part.text else []
+        lines += [markdown_table(rows), ""] if rows else []
+    return lines
+
+
+def subgroup_tables(found: Subgroups) -> list[SubgroupTable]:
+    """Everything that is shown, in its order."""
+    measures = [m for m in SUBGROUP_MEASURES if found.everyone[m].cases]
+    shown = [column for column in found.columns if column.groups]
+    parts: list[SubgroupTable] = []
     if found.source:
-        lines += [_about(found), ""]
-        shown = [column for column in found.columns if column.groups]
-        if shown and measures:
-            lines += [markdown_table([_verdicts(column, measures) for column in shown]), ""]
-        for column in shown:
-            rows = [_cells(group, measures) for group in column.groups]
-            rows += [_everyone(found, measures), _p_row(column, measures)]
-            lines += [f"{level} {_plain(column.name)}", "", markdown_table(rows), ""]
-        absent = [
-            f"- {_plain(column.name)}: {_plain(column.left_out)}"
-            for column in found.columns
-            if column.left_out
-        ]
-        lines += [f"{level} Columns left out", "", *absent, ""] if absent else []
-    return lines + _lesion_sections(found, level)
+        verdicts = [_verdicts(column, measures) for column in shown] if measures else []
+        parts.append(SubgroupTable("", _about(found), verdicts))
+    for column in shown:
+        rows = [_cells(group, measures) for group in column.groups]
+        rows += [_everyone(found, measures), _p_row(column, measures)]
+        parts.append(SubgroupTable(column.name, "", rows))
+    absent = [{"column": c.name, "why": c.left_out} for c in found.columns if c.left_out]
+    if absent:
+        parts.append(SubgroupTable("Columns left out", "", absent))
+    return parts + _lesion_tables(found)
 
 
 def _about(found: Subgroups) -> str:
     lacking = ""
     if found.without_row:
-        many = len(found.without_row)
+        many = found.without_row
         lacking = f" {many} case{'s' if many > 1 else ''} had no row: in no group."
     return (
         f"{found.cases} cases of {found.participants} participants, groups from "
         f"{found.source}.{lacking}"
     )
+
+
+def _bold(cell: str) -> str:
+    return cell.replace("differs", "**differs**") if cell.startswith("differs (p ") else cell
 
 
 def _plain(text: str) -> str:
@@ -128,14 +152,13 @@ def _plain(text: str) -> str:
 def _verdicts(column: Column, measures: Sequence[SubgroupMeasure]) -> dict[str, str]:
     tests = {one.measure: one.test for one in column.tests}
     said = {SUBGROUP_MEASURES[m]: _said(tests.get(m)) for m in measures}
-    return {"column": _plain(column.name)} | said
+    return {"column": column.name} | said
 
 
 def _said(test: GroupTest | None) -> str:
     if test is None:
         return "n/a"
-    verdict = f"**{test.verdict}**" if test.verdict == "differs" else test.verdict
-    return f"{verdict} (p {_p(test.corrected_p)})"
+    return f"{test.verdict} (p {_p(test.corrected_p)})"
 
 
 def _p(value: float) -> str:
@@ -148,7 +171,7 @@ def _text(estimate: Estimate, measure: SubgroupMeasure) -> str:
 
 
 def _cells(group: Group, measures: Sequence[SubgroupMeasure]) -> dict[str, str]:
-    row = {"group": _plain(group.name), "participants": str(group.participants)}
+    row = {"group": group.name, "participants": str(group.participants)}
     row |= {SUBGROUP_MEASURES[m]: _text(group.estimates[m], m) for m in measures}
     return row | {"lesions found": f"{group.found}/{group.lesions}" if group.lesions else "-"}
 
@@ -170,18 +193,18 @@ def _p_row(column: Column, measures: Sequence[SubgroupMeasure]) -> dict[str, str
     return row | {"lesions found": ""}
 
 
-def _lesion_sections(found: Subgroups, level: str) -> list[str]:
-    lines: list[str] = []
+def _lesion_tables(found: Subgroups) -> list[SubgroupTable]:
+    parts: list[SubgroupTable] = []
     for title, shares in (("size", found.by_size), ("contrast", found.by_contrast)):
         if shares:
             rows = [_share(title, one) for one in shares if one.lesions]
-            lines += [f"{level} Lesions found, by {title}", "", markdown_table(rows), ""]
+            parts.append(SubgroupTable(f"{_FOUND} {title}", "", rows))
     if found.by_both:
-        rows = _both(found.by_both)
-        lines += [f"{level} Lesions found, by size and contrast", "", markdown_table(rows), ""]
+        parts.append(SubgroupTable(f"{_FOUND} size and contrast", "", _both(found.by_both)))
     elif found.by_size:
-        lines += ["The contrast of the lesions is not known: the scans were not at hand.", ""]
-    return lines
+        said = "The contrast of the lesions is not known: the scans were not at hand."
+        parts.append(SubgroupTable(f"{_FOUND} contrast", said, []))
+    return parts
 
 
 def _share(title: str, one: LesionShare) -> dict[str, str]:
