@@ -108,7 +108,7 @@ def healthy(data: Path, many: int, into: Material) -> None:
         share = 100 * np.count_nonzero(np.isin(regions.array, VENTRICLES)) / brain
         write_like(np.zeros(regions.array.shape, np.uint8), regions.geometry, label)
         into.add(
-            case, scan, label, "IXI", ventricles_percent=f"{share:.2f}",
+            case, scan, label, "IXI", disease="none", ventricles_percent=f"{share:.2f}",
             brain_ml=f"{brain * float(np.prod(regions.spacing)) / 1000:.0f}",
         )  # fmt: skip
 
@@ -133,6 +133,7 @@ def main() -> None:
             ill(Commands(work / "home"), data.resolve(), work / "home", material)
             healthy(data.resolve(), args.healthy, material)
             material.write(work / "participants.tsv")
+        kept = len(list(out.glob("*_anomaly.nii.gz")))
         with watch.step("predict"):
             predict_folder(Predictor.from_folder(args.model), material.scans, out)
         with watch.step("evaluate"):
@@ -149,7 +150,8 @@ def main() -> None:
         f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE, PICTURE])}",
         f"- model: {shipped}, finished {finished(args.model)}",
         f"- machine: {machine()}",
-        f"- {watch.total:.1f} minutes in all ({times})",
+        f"- {watch.total:.1f} minutes in all ({times})"
+        + (f"; {kept} predictions of an earlier run were taken again" if kept else ""),
         "",
         *subgroup_sections(found, "##"),
         f"![Subgroups and lesions](../{PICTURE})",

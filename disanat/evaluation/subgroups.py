@@ -127,7 +127,7 @@ def find_subgroups(cases: Sequence[CaseResult], participants: Participants | Non
         cases=len(cases),
         participants=len(set(matched.values())),
         without_row=len(owners) - len(matched) if participants else 0,
-        everyone={m: estimate_mean(list(values[m].values())) for m in SUBGROUP_MEASURES},
+        everyone={m: estimate_mean(sorted(values[m].values())) for m in SUBGROUP_MEASURES},
         columns=columns,
         by_size=shares_by_size(cases, who),
         by_contrast=shares_by_contrast(cases, who),

@@ -128,9 +128,8 @@ def _panel(
     axis.grid(axis="x", color="0.9")
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_xlim(left=0)
-    if measure != "false_positive_ml":
-        axis.set_xlim(right=1.02)
+    right = axis.get_xlim()[1] if measure == "false_positive_ml" else 1.02
+    axis.set_xlim(-0.02 * right, right)
 
 
 def _lesions(axes: Sequence[Axes], found: Subgroups) -> None:
