@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from disanat.api import compare, evaluate, load_predictor, subgroups, train
     from disanat.errors import DisanatError
     from disanat.evaluation.evaluate import CaseResult, Evaluation
+    from disanat.evaluation.subgroups import Subgroups
     from disanat.experiments.compare import Outcome
     from disanat.inference.folder import CaseRow, predict_folder
     from disanat.inference.predictor import Prediction, Predictor
@@ -32,6 +33,7 @@ __all__ = [
     "Outcome",
     "Prediction",
     "Predictor",
+    "Subgroups",
     "__version__",
     "compare",
     "evaluate",
@@ -49,6 +51,7 @@ _WHERE = {
     "Outcome": "disanat.experiments.compare",
     "Prediction": "disanat.inference.predictor",
     "Predictor": "disanat.inference.predictor",
+    "Subgroups": "disanat.evaluation.subgroups",
     "compare": "disanat.api",
     "evaluate": "disanat.api",
     "load_predictor": "disanat.api",

@@ -21,7 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="disanat_evaluate",
         description="Compare what disanat_predict wrote with expert lesion masks. Prints a table "
-        "and writes evaluation.json and evaluation.csv.",
+        "and writes evaluation.json and evaluation.csv; with --participants it says for whom the "
+        "predictions are wrong, too.",
         epilog="AP: average precision over the voxels inside the brain mask. best_dice: the best "
         "Dice any threshold could reach. dice: of the mask as it was written, at a threshold "
         "chosen without any label. Lesion voxels outside the brain mask ('lost') count as misses.",

@@ -68,8 +68,11 @@ def write_compared_subgroups(
     rows: list[dict[str, object]] = []
     for one in (one for one in sets if one.common):
         lines += [f"## {one.one.name}", ""]
+        table = tables.get(one.one.name)
+        if table is not None and not any(table.of(case) for case in one.common):
+            table = None  # it has rows of cases alone that a method failed to predict
         for method in one.found:
-            found = find_subgroups(one.results(method), tables.get(one.one.name))
+            found = find_subgroups(one.results(method), table)
             head = {"set": one.one.name, "method": method}
             rows += [head | row for row in subgroup_rows(found)]
             lines += [f"### {method}", "", *subgroup_sections(found, "####")]

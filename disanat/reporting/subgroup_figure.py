@@ -109,7 +109,8 @@ def _panel(
             test = tests.get(measure)
             if test is not None:
                 differs = test.verdict == "differs"
-                said = f"p = {test.corrected_p:.3f}{', differs' if differs else ''}"
+                p = "p < 0.001" if test.corrected_p < 0.001 else f"p = {test.corrected_p:.3f}"
+                said = f"{p}{', differs' if differs else ''}"
                 axis.text(
                     0.99, place, said, transform=axis.get_yaxis_transform(), ha="right",
                     va="center", fontsize=8, color=_MEAN_COLOUR if differs else "0.35",

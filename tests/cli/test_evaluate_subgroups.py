@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from sentences import check_sentence
 
+from disanat import evaluate, subgroups
 from disanat.cli.evaluate import main
 from disanat.evaluation.subgroups import read_subgroups
 
@@ -80,6 +81,16 @@ def test_columns_and_cuts_are_the_user_s(made: Path, tmp_path: Path) -> None:
     found = read_subgroups(tmp_path)
     assert [c.name for c in found.columns] == ["sex", "age"]
     assert [g.name for g in found.columns[1].groups] == ["<40", "40 to <60", ">=60"]
+
+
+def test_from_python_it_is_the_same(made: Path, tmp_path: Path) -> None:
+    evaluation = evaluate(made / "out", made / "labels")
+    table = made / "participants.tsv"
+    found = subgroups(evaluation, str(table), tmp_path, columns=["site"], cuts={"age": (50,)})
+    assert [c.name for c in found.columns] == ["site", "age"] and read_subgroups(tmp_path) == found
+    assert sorted(p.name for p in tmp_path.iterdir()) == list(FILES)
+    assert found.by_contrast == () and found.by_size[2].lesions == 12
+    assert subgroups(evaluation).columns == ()
 
 
 def test_scans_alone_give_recall_by_contrast(made: Path, tmp_path: Path) -> None:

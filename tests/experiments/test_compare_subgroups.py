@@ -69,6 +69,9 @@ def test_the_page_has_every_set_and_method(by_hand: Any, tmp_path: Path) -> None
     assert sorted(p.name for p in tmp_path.glob("*.png")) == [
         "Ill_bad_subgroups.png", "Ill_good_subgroups.png",
     ]  # fmt: skip
+    write_compared_subgroups(sets, {"Ill": table(tmp_path, "t.tsv", "failed")}, tmp_path / "b")
+    page = (tmp_path / "b" / "subgroups.md").read_text(encoding="utf-8")
+    assert "#### sex" not in page and "#### Lesions found, by size" in page
     with (tmp_path / "subgroups.csv").open(encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     assert {(r["set"], r["method"]) for r in rows if r["column"] == "sex"} == {
