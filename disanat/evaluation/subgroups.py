@@ -241,7 +241,17 @@ def read_subgroups(folder: Path) -> Subgroups:
     source, remedy = folder / SUBGROUPS, "run disanat_evaluate --participants again"
     data = read_json(source, DatasetError, remedy)
     try:
-        return from_dict(data, Subgroups)
+        found = from_dict(data, Subgroups)
+        for group in (group for column in found.columns for group in column.groups):
+            _check_measures(group.estimates)
+            _check_measures(group.values)
+        _check_measures(found.everyone)
+        return found
     except (cattrs.BaseValidationError, TypeError, ValueError, OverflowError) as cause:
         details = " ".join(fault_in(cause).split())[:240]
         raise DatasetError(f"{source} is no table of subgroups ({details}): {remedy}.") from cause
+
+
+def _check_measures(found: Mapping[SubgroupMeasure, object]) -> None:
+    if set(found) != set(SUBGROUP_MEASURES):
+        raise ValueError(f"it has {', '.join(found) or 'no measure'}")

@@ -114,6 +114,7 @@ def _panel(
                 axis.text(
                     0.99, place, said, transform=axis.get_yaxis_transform(), ha="right",
                     va="center", fontsize=8, color=_MEAN_COLOUR if differs else "0.35",
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 )  # fmt: skip
             continue
         values = np.asarray(group.values[measure], float)

@@ -143,7 +143,7 @@ def test_what_was_written_is_read_back_and_names_no_participant(
     assert read_subgroups(tmp_path) == biased
     stored = json.loads((tmp_path / "subgroups.json").read_text())
     assert stored["schema_version"] == 1 and "sub-" not in json.dumps(stored)
-    for change in ({"schema_version": 2}, {"columns": 3}):
+    for change in ({"schema_version": 2}, {"columns": 3}, {"everyone": {}}):
         (tmp_path / "subgroups.json").write_text(json.dumps(stored | change))
         with pytest.raises(DatasetError) as caught:
             read_subgroups(tmp_path)
