@@ -138,6 +138,8 @@ def cuts_of(given: Sequence[Sequence[str]]) -> dict[str, tuple[float, ...]]:
     for column, *texts in given:
         if column in cuts:
             raise DatasetError(f"--cut {column} is given twice: give all its numbers at once.")
+        if not texts:
+            raise DatasetError(f"--cut {column} names no number: write --cut {column} 40 60.")
         try:
             cuts[column] = tuple(float(text) for text in texts)
         except ValueError:

@@ -126,7 +126,7 @@ def test_scans_that_are_gone_are_told_and_the_rest_is_done(
         (("--participants", "{}", "--columns", "weight"), "no column weight: give --columns one"),
         (("--participants", "{}", "--cut", "sex", "3"), "not a number ('F'): leave --cut sex out"),
         (("--participants", "{}", "--cut", "age", "old"), "--cut age old is no list of numbers"),
-        (("--participants", "{}", "--cut", "age"), "--cut age  does not rise"),
+        (("--participants", "{}", "--cut", "age"), "--cut age names no number: write"),
         (("--participants", "{}", "--cut", "age", "4", "--cut", "age", "5"), "is given twice"),
         (("-s", "nowhere"), "nowhere does not exist: check the path given with -s"),
     ],
