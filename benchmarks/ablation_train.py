@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from disanat.ablations import ABLATIONS, MEANINGS, PREDICTION_ONLY
+from disanat.ablations import MEANINGS, PREDICTION_ONLY, ablations_of
 from disanat.errors import DatasetError
 from disanat.home import Home
 from disanat.io.store import stored_cases
@@ -97,7 +97,7 @@ def variants(home: Home, dataset: str) -> list[Variant]:
         Variant(FULL, "2d with neighbouring slices, nothing left out", plans, flat, cases),
         *(
             Variant(name, MEANINGS[name], plans, replace(flat, ablations=(name,)), cases)
-            for name in ABLATIONS
+            for name in ablations_of("dal", trained=True)
         ),
         Variant(_NO_NEIGHBOURS, "2d without neighbouring slices", plans, single, cases),
     ]

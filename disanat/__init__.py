@@ -16,9 +16,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from disanat.api import compare, evaluate, load_predictor, train
+    from disanat.api import compare, evaluate, load_predictor, subgroups, train
     from disanat.errors import DisanatError
     from disanat.evaluation.evaluate import CaseResult, Evaluation
+    from disanat.evaluation.subgroups import Subgroups
     from disanat.experiments.compare import Outcome
     from disanat.inference.folder import CaseRow, predict_folder
     from disanat.inference.predictor import Prediction, Predictor
@@ -32,11 +33,13 @@ __all__ = [
     "Outcome",
     "Prediction",
     "Predictor",
+    "Subgroups",
     "__version__",
     "compare",
     "evaluate",
     "load_predictor",
     "predict_folder",
+    "subgroups",
     "train",
 ]
 
@@ -48,10 +51,12 @@ _WHERE = {
     "Outcome": "disanat.experiments.compare",
     "Prediction": "disanat.inference.predictor",
     "Predictor": "disanat.inference.predictor",
+    "Subgroups": "disanat.evaluation.subgroups",
     "compare": "disanat.api",
     "evaluate": "disanat.api",
     "load_predictor": "disanat.api",
     "predict_folder": "disanat.inference.folder",
+    "subgroups": "disanat.api",
     "train": "disanat.api",
 }
 

@@ -1,4 +1,4 @@
-"""Parts of `dal` and of its data that a training can go without, to see what each is worth."""
+"""Parts of methods and of data that a training can go without, to see what each is worth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "MEANINGS",
     "PREDICTION_ONLY",
     "Ablation",
+    "ablations_of",
     "check_ablations",
     "folder_part",
     "is_ablated",
@@ -32,6 +33,7 @@ Ablation = Literal[
     "atlas_phi",
     "plain_residual",
     "no_intensity",
+    "random_encoder",
 ]
 """What is taken away, or what is put in its place."""
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
@@ -39,6 +41,8 @@ PREDICTION_ONLY: tuple[Ablation, ...] = ("atlas_phi", "plain_residual", "no_inte
 """Training is the same with these and without."""
 DATA_ONLY: tuple[Ablation, ...] = ("free_contrasts", "t1_only")
 """They change what training sees, and so are for every method that is trained."""
+_OF_OTHERS: dict[Ablation, str] = {"random_encoder": "ccddpm"}
+"""Whose part it is, where it is not `dal`'s."""
 
 MEANINGS: dict[Ablation, str] = {
     "no_prior": "label maps do not teach the anatomy; the restoration is taught what the encoder "
@@ -56,6 +60,7 @@ MEANINGS: dict[Ablation, str] = {
     "PHI alone",
     "no_intensity": "at prediction, the score is how little the restored anatomy agrees with the "
     "one seen",
+    "random_encoder": "the encoder of scans stays as it was drawn at random",
 }
 
 _CONTRADICTIONS: tuple[frozenset[Ablation], ...] = (
@@ -90,6 +95,15 @@ def check_ablations(names: Sequence[str]) -> tuple[Ablation, ...]:
                 "them."
             )
     return chosen
+
+
+def ablations_of(method: str, trained: bool) -> tuple[Ablation, ...]:
+    """What a method can go without; of data only if it is trained."""
+    return tuple(
+        name
+        for name in ABLATIONS
+        if (trained if name in DATA_ONLY else _OF_OTHERS.get(name, "dal") == method)
+    )
 
 
 def folder_part(ablations: Sequence[str]) -> str:

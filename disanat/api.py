@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disanat.ablations import check_ablations
 from disanat.errors import PlanError
 from disanat.evaluation.evaluate import Evaluation, evaluate_folder, write_evaluation
+from disanat.evaluation.participants import (
+    Participants,
+    check_subgroup_wishes,
+    read_participants,
+)
+from disanat.evaluation.scans import Scans
+from disanat.evaluation.subgroups import Subgroups, find_subgroups
 from disanat.experiments import compare as comparing
 from disanat.experiments.compare import Budget, Comparison, Outcome
+from disanat.experiments.compare_subgroups import tables_of_sets
 from disanat.experiments.sets import named_sets, raw_sets
 from disanat.home import resolve_home
 from disanat.inference.bundled import bundled_model, is_bundled
@@ -22,13 +30,14 @@ from disanat.inference.find import find_members, find_model
 from disanat.inference.predictor import Predictor
 from disanat.methods.registry import get_method
 from disanat.plans import Plans, load_json
+from disanat.reporting.subgroup_page import write_subgroup_pages
 from disanat.scoring.calibration import BEST
 from disanat.training import train as training
 from disanat.training.ensemble import ready_ensemble
 from disanat.training.settings import TrainingSettings
 from disanat.training.train import PLANS, check_fold_and_device, default_device, latest_plan
 
-__all__ = ["compare", "evaluate", "load_predictor", "train"]
+__all__ = ["compare", "evaluate", "load_predictor", "subgroups", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +167,11 @@ def load_predictor(
 
 
 def evaluate(
-    predictions: str | Path, labels: str | Path, output: str | Path | None = None
+    predictions: str | Path,
+    labels: str | Path,
+    output: str | Path | None = None,
+    *,
+    scans: str | Path | bool = False,
 ) -> Evaluation:
     """Judge a folder of predictions against expert masks; what `disanat_evaluate` does.
 
@@ -167,6 +180,8 @@ def evaluate(
         labels: folder with a mask for each case, CASE.nii.gz, on the scan's grid: above 0 is
             lesion, all 0 is a healthy brain.
         output: folder for `evaluation.json` and `evaluation.csv`; None writes nothing.
+        scans: folder of the scans, or True where they lie where they were predicted: gives each
+            lesion its contrast.
 
     Returns:
         Every case and the means over the cases with lesions. AP, Dice and AUROC are shares of 1,
@@ -177,10 +192,42 @@ def evaluate(
         DatasetError: no predictions, a case without a label, or a label on another grid.
         ImageError: a file that cannot be read.
     """
-    evaluation = evaluate_folder(Path(predictions), Path(labels))
+    folder = Path(predictions)
+    evaluation = evaluate_folder(folder, Path(labels), scans=Scans.wanted(folder, scans))
     if output is not None:
         write_evaluation(evaluation, Path(output))
     return evaluation
+
+
+def subgroups(
+    evaluation: Evaluation,
+    participants: str | Path | Participants | None = None,
+    output: str | Path | None = None,
+    *,
+    columns: Sequence[str] = (),
+    cuts: Mapping[str, Sequence[float]] | None = None,
+) -> Subgroups:
+    """Say for whom it is wrong: the measures by groups of participants, lesions by size, contrast.
+
+    What `disanat_evaluate --participants` does.
+
+    Args:
+        evaluation: from `evaluate`, with its `scans` for the contrast of lesions.
+        participants: `participants.tsv`; None counts lesions only.
+        output: folder for `subgroups.md`, `.csv`, `.json` and `.png`; None writes nothing.
+        columns: of the table, whose groups are compared; none takes all.
+        cuts: where columns of numbers are cut, such as `{"age": (40, 60)}`; others into terciles.
+
+    Raises:
+        DatasetError: the table is damaged, lacks a column, or has no row of any case.
+    """
+    table = participants
+    if isinstance(table, str | Path):
+        table = read_participants(Path(table), columns, cuts)
+    found = find_subgroups(evaluation.cases, table)
+    if output is not None:
+        write_subgroup_pages(found, Path(output))
+    return found
 
 
 def compare(
@@ -200,6 +247,9 @@ def compare(
     processes: int = 0,
     plans_name: str = "",
     name: str = "",
+    participants: Sequence[str | Path] = (),
+    columns: Sequence[str] = (),
+    cuts: Mapping[str, Sequence[float]] | None = None,
 ) -> Outcome:
     """Train, predict and judge several methods alike; what `disanat_compare` does.
 
@@ -222,6 +272,9 @@ def compare(
         processes: that render training batches; 0 renders in this one.
         plans_name: of the plan, where the dataset has several.
         name: of the comparison's folder; empty for `compare__CONFIGURATION`.
+        participants: a `participants.tsv` for all sets, or one for each: compares its subgroups.
+        columns: of these tables, whose groups are compared; none takes all.
+        cuts: where columns of numbers are cut; others into terciles.
 
     Returns:
         The table, the page it was written to, and what failed.
@@ -229,7 +282,8 @@ def compare(
     Raises:
         PlanError: no plan, configuration, method, fold or device of that name, a training of no
             length, or a `name` that no folder can have.
-        DatasetError: no such dataset, no test set, or the folder holds another comparison.
+        DatasetError: no such dataset, no test set, a table of participants that is damaged or of
+            others, or the folder holds another comparison.
         BusyError: another process compares there.
     """
     _check_amounts(epochs, minutes, processes)
@@ -250,6 +304,8 @@ def compare(
         sets = named_sets([Path(s) for s in scans], [Path(one) for one in labels], channels)
     else:
         sets = raw_sets(place, channels)
+    tables = [read_participants(Path(one), columns, cuts) for one in participants]
+    check_subgroup_wishes(bool(tables), columns, cuts)
     return comparing.compare(
         Comparison(
             home=place,
@@ -263,6 +319,7 @@ def compare(
             device=where,
             workers=processes,
             name=name,
+            participants=tables_of_sets(tables, sets) if tables else {},
         )
     )
 

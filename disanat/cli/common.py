@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from disanat.errors import DisanatError, PlanError
+from disanat.errors import DatasetError, DisanatError, PlanError
 
 __all__ = [
     "INTERRUPTED",
@@ -23,7 +23,9 @@ __all__ = [
     "add_home_argument",
     "add_prediction_arguments",
     "add_processes_argument",
+    "add_subgroup_arguments",
     "add_verbose_argument",
+    "cuts_of",
     "prepare_processes",
     "run_command",
     "set_up_logging",
@@ -99,6 +101,53 @@ def add_processes_argument(parser: argparse.ArgumentParser) -> None:
         "one or two cores, where a renderer only takes the network's time; else half the cores, at "
         "most 4, and fewer where memory is short)",
     )
+
+
+def add_subgroup_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
+    """Add `--participants`, `--columns` and `--cut`; give `args.cuts` to `cuts_of`.
+
+    Args:
+        parser: of a command that judges predictions.
+        several: whether it judges several sets, each with a table of its own.
+    """
+    group = parser.add_argument_group("for whom is it wrong? (documentation/subgroups.md)")
+    each = "; of several, one for each folder of -i, in the same order" if several else ""
+    group.add_argument(
+        "--participants", type=Path, metavar="FILE", nargs="+" if several else None,
+        help="participants.tsv as BIDS has it: compares the groups that its columns make, and "
+        f"writes subgroups.md, .csv, .json and a picture{each}",
+    )  # fmt: skip
+    group.add_argument(
+        "--columns", nargs="+", metavar="COLUMN", default=[],
+        help="compare the groups of these columns alone (default: of all)",
+    )  # fmt: skip
+    group.add_argument(
+        "--cut", dest="cuts", nargs="+", action="append", metavar=("COLUMN", "NUMBER"), default=[],
+        help="cut a column of numbers here, such as --cut age 40 60 (default: into terciles); may "
+        "be given for several columns",
+    )  # fmt: skip
+
+
+def cuts_of(given: Sequence[Sequence[str]]) -> dict[str, tuple[float, ...]]:
+    """What `--cut` says: the numbers of each column.
+
+    Raises:
+        DatasetError: one is no number, or a column is named twice.
+    """
+    cuts: dict[str, tuple[float, ...]] = {}
+    for column, *texts in given:
+        if column in cuts:
+            raise DatasetError(f"--cut {column} is given twice: give all its numbers at once.")
+        if not texts:
+            raise DatasetError(f"--cut {column} names no number: write --cut {column} 40 60.")
+        try:
+            cuts[column] = tuple(float(text) for text in texts)
+        except ValueError:
+            raise DatasetError(
+                f"--cut {column} {' '.join(texts)} is no list of numbers: write --cut {column} 40 "
+                "60, for instance."
+            ) from None
+    return cuts
 
 
 def add_verbose_argument(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from disanat.cli.common import (
     add_home_argument,
     add_processes_argument,
+    add_subgroup_arguments,
+    cuts_of,
     prepare_processes,
     run_command,
 )
@@ -54,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--use_channels", nargs="+", type=int, metavar="K",
         help="use only these channels: of each case with -i, else of each raw dataset",
     )  # fmt: skip
+    add_subgroup_arguments(parser, several=True)
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument(
         "--epochs", type=int,
@@ -93,8 +96,12 @@ def _run(args: argparse.Namespace) -> int:
         processes=workers,
         plans_name=args.plans_name,
         name=args.name,
+        participants=args.participants or (),
+        columns=args.columns,
+        cuts=cuts_of(args.cuts),
     )
-    print(f"{outcome.text}\nWritten: {outcome.page}, and beside it compare.csv and the pictures")
+    beside = "compare.csv, subgroups.md" if args.participants else "compare.csv"
+    print(f"{outcome.text}\nWritten: {outcome.page}, and beside it {beside} and the pictures")
     return _FAILED if outcome.failed else 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from disanat.cli.common import run_command
+from disanat.cli.common import add_subgroup_arguments, cuts_of, run_command
 
 if TYPE_CHECKING:
     from disanat.evaluation.evaluate import CaseResult, Evaluation
@@ -21,7 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="disanat_evaluate",
         description="Compare what disanat_predict wrote with expert lesion masks. Prints a table "
-        "and writes evaluation.json and evaluation.csv.",
+        "and writes evaluation.json and evaluation.csv; with --participants it says for whom the "
+        "predictions are wrong, too.",
         epilog="AP: average precision over the voxels inside the brain mask. best_dice: the best "
         "Dice any threshold could reach. dice: of the mask as it was written, at a threshold "
         "chosen without any label. Lesion voxels outside the brain mask ('lost') count as misses.",
@@ -38,6 +39,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", dest="output", type=Path, metavar="FOLDER",
         help="where to write evaluation.json and evaluation.csv (default: into PREDICTIONS)",
+    )  # fmt: skip
+    add_subgroup_arguments(parser, several=False)
+    parser.add_argument(
+        "-s", dest="scans", type=Path, metavar="SCANS",
+        help="folder of the scans, from which the contrast of each lesion is measured (default, "
+        "with --participants: where they lay when they were predicted)",
     )  # fmt: skip
     return parser
 
@@ -94,12 +101,24 @@ def _summary(evaluation: Evaluation) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from disanat.api import evaluate
+    from disanat.api import evaluate, subgroups
+    from disanat.evaluation.participants import check_subgroup_wishes, read_participants
+    from disanat.reporting.subgroup_page import subgroup_text
 
     output = args.output or args.predictions
-    evaluation = evaluate(args.predictions, args.labels, output)
+    cuts = cuts_of(args.cuts)
+    check_subgroup_wishes(args.participants is not None, args.columns, cuts)
+    table = None
+    if args.participants is not None:  # a mistake in it is told before the evaluation
+        table = read_participants(args.participants, args.columns, cuts)
+    wanted = table is not None or args.scans is not None
+    scans = args.scans or wanted
+    evaluation = evaluate(args.predictions, args.labels, output, scans=scans)
     print(format_table(evaluation))
     print(f"\nWritten to {output / 'evaluation.json'} and evaluation.csv")
+    if wanted:
+        print(f"\n{subgroup_text(subgroups(evaluation, table, output))}")
+        print(f"Written to {output / 'subgroups.md'}, .csv, .json and .png")
     return 0
 
 

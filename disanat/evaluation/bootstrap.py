@@ -10,7 +10,14 @@ import numpy as np
 
 from disanat.evaluation.metrics import area_under_roc
 
-__all__ = ["FEWEST_CASES", "Estimate", "estimate_area", "estimate_mean", "estimate_median"]
+__all__ = [
+    "FEWEST_CASES",
+    "Estimate",
+    "estimate_area",
+    "estimate_mean",
+    "estimate_median",
+    "estimate_share",
+]
 
 FEWEST_CASES = 5
 _RESAMPLES = 5000
@@ -68,6 +75,34 @@ def _estimate(
     tail = 100 * (1 - _LEVEL) / 2
     low, high = np.percentile(statistic(known[chosen], axis=1), (tail, 100 - tail))
     return Estimate(middle, float(low), float(high), int(known.size))
+
+
+def estimate_share(found: Sequence[int], of: Sequence[int], seed: int = 0) -> Estimate:
+    """Share of all things that are found, where each patient has several of them.
+
+    Patients are resampled, not things: those of one patient are alike.
+
+    Args:
+        found: how many of them, for each patient.
+        of: how many there are, for each patient; one who has none is left out.
+        seed: of the resampling.
+
+    Returns:
+        With the share in `mean`'s place, and in `cases` the patients who have any.
+    """
+    there = np.asarray(of, dtype=float)
+    hits = np.asarray(found, dtype=float)[there > 0]
+    there = there[there > 0]
+    if there.size == 0:
+        return Estimate(None, None, None, 0)
+    share = float(hits.sum() / there.sum())
+    if there.size < FEWEST_CASES:
+        return Estimate(share, None, None, int(there.size))
+    chosen = np.random.default_rng(seed).integers(there.size, size=(_RESAMPLES, there.size))
+    tail = 100 * (1 - _LEVEL) / 2
+    shares = hits[chosen].sum(axis=1) / there[chosen].sum(axis=1)
+    low, high = np.percentile(shares, (tail, 100 - tail))
+    return Estimate(share, float(low), float(high), int(there.size))
 
 
 def estimate_area(

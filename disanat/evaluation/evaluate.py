@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +14,15 @@ from tqdm import tqdm
 
 from disanat.errors import DatasetError
 from disanat.evaluation.bootstrap import Estimate, estimate_mean
-from disanat.evaluation.lesions import LesionRecall, add_recalls, lesion_recall
+from disanat.evaluation.contrast import lesion_contrasts
+from disanat.evaluation.lesions import (
+    JudgedLesion,
+    LesionRecall,
+    add_recalls,
+    judge_lesions,
+    number_lesions,
+    recall_by_size,
+)
 from disanat.evaluation.metrics import (
     Ranking,
     area_under_roc,
@@ -25,7 +33,9 @@ from disanat.evaluation.metrics import (
     rank,
     slice_scores,
 )
-from disanat.evaluation.tables import read_number, read_table
+from disanat.evaluation.predicted import predicted_cases
+from disanat.evaluation.scans import Scans
+from disanat.evaluation.tables import read_case_table
 from disanat.home import atomic_path, read_json, write_json
 from disanat.inference.layout import Layout, layout_of
 from disanat.inference.records import TABLE
@@ -44,7 +54,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_SUFFIX = "_anomaly.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class CaseResult:
     case_score: float | None
     """From predictions.csv."""
     recall: tuple[LesionRecall, ...]
+    lesions: tuple[JudgedLesion, ...] = ()
+    """Each by itself; empty in files of an earlier disanat."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,10 @@ def label_path(labels: Path, case: str) -> Path | None:
 
 
 def evaluate_folder(
-    predictions: Path, labels: Path, seen: Callable[[str, Ranking], None] | None = None
+    predictions: Path,
+    labels: Path,
+    seen: Callable[[str, Ranking], None] | None = None,
+    scans: Scans | None = None,
 ) -> Evaluation:
     """Compare anomaly map, lesion mask and brain mask of each case with `labels/CASE`.
 
@@ -119,6 +133,8 @@ def evaluate_folder(
         predictions: what `disanat_predict` wrote.
         labels: expert masks.
         seen: called with each case and its sorted scores.
+        scans: what was predicted: gives each lesion its contrast. A scan that is gone, or was
+            registered from another grid, leaves it unknown.
 
     Raises:
         DatasetError: no predictions, a case without a label, or a label on another grid.
@@ -128,34 +144,19 @@ def evaluate_folder(
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: check the path given with {flag}.")
     layout = layout_of(predictions)
-    cases = _predicted(predictions, layout)
-    scores = _case_scores(predictions / TABLE)
+    cases = predicted_cases(predictions, layout)
+    scores, channels = read_case_table(predictions / TABLE)
     truths = {case: _require_label(labels, case) for case in cases}
     judged = []
     for case in tqdm(cases, desc="judging", unit="case", disable=None):
-        judged.append(_judge(predictions, layout, case, truths[case], scores.get(case)))
+        shown = scans.readable(case, channels.get(case, (0,))) if scans else ()
+        judged.append(_judge(predictions, layout, case, truths[case], scores.get(case), shown))
         if seen is not None:
             seen(case, judged[-1].ranking)
     missing = tuple(sorted(set(_labelled(labels)) - set(cases)))
     if missing:
         logger.warning("No prediction for %s: left out of every mean.", ", ".join(missing))
     return _summarise(judged, missing)
-
-
-def _predicted(predictions: Path, layout: Layout) -> list[str]:
-    """Cases that have results, sorted. Names in BIDS do not say the case's: the table does."""
-    if layout.bids:
-        remedy = "predict the cases again with disanat_predict --bids"
-        rows = read_table(predictions / TABLE, ("case", "status"), remedy)
-        cases = sorted({row["case"] for row in rows if row["status"] != "failed"})
-    else:
-        cases = sorted(p.name[: -len(_SUFFIX)] for p in predictions.glob(f"*{_SUFFIX}"))
-    if not cases:
-        raise DatasetError(
-            f"{predictions} holds no predictions (CASE{_SUFFIX}): run disanat_predict with "
-            f"-o {predictions} first."
-        )
-    return cases
 
 
 def _labelled(labels: Path) -> list[str]:
@@ -177,20 +178,6 @@ def _require_label(labels: Path, case: str) -> Path:
     return found
 
 
-def _case_scores(table: Path) -> Mapping[str, float]:
-    if not table.is_file():
-        return {}
-    rows = read_table(table, ("case", "case_score"), "predict the cases again")
-    scores: dict[str, float] = {}
-    for row in rows:
-        case, score = row["case"], row["case_score"]
-        if case in scores:
-            raise DatasetError(f"{table} has two rows of case {case}: predict the cases again.")
-        if score:
-            scores[case] = read_number(table, "case_score", score, "predict the cases again")
-    return scores
-
-
 def _on_grid(scan: Scan, other: Scan) -> Scan:
     if not same_grid(scan.geometry, other.geometry):
         raise DatasetError(
@@ -203,7 +190,12 @@ def _on_grid(scan: Scan, other: Scan) -> Scan:
 
 
 def _judge(
-    predictions: Path, layout: Layout, case: str, truth: Path, case_score: float | None
+    predictions: Path,
+    layout: Layout,
+    case: str,
+    truth: Path,
+    case_score: float | None,
+    shown: Sequence[Scan],
 ) -> _Judged:
     score = read_scan(predictions / layout.path(case, "anomaly"))
     lesion = _on_grid(score, read_labels(truth)).array > 0
@@ -212,6 +204,10 @@ def _judge(
     ranking = rank(score.array, lesion, brain)
     voxel_ml = float(np.prod(score.spacing)) / 1000
     best = best_dice(ranking)
+    images = [one.array for one in shown if same_grid(one.geometry, score.geometry)]
+    labels, count = number_lesions(lesion)
+    contrasts = lesion_contrasts(images, labels, count, brain, score.spacing)
+    lesions = judge_lesions(labels, count, mask, brain, voxel_ml, contrasts)
     result = CaseResult(
         case=case,
         healthy=ranking.positives == 0,
@@ -224,7 +220,8 @@ def _judge(
         stored_dice=dice(mask, lesion, brain),
         false_positive_ml=int(np.count_nonzero(mask & brain & ~lesion)) * voxel_ml,
         case_score=case_score,
-        recall=lesion_recall(mask, lesion, brain, voxel_ml),
+        recall=recall_by_size(lesions),
+        lesions=lesions,
     )
     return _Judged(result, ranking, slice_scores(score.array, lesion, brain))
 
@@ -285,7 +282,7 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 
 def _row(result: CaseResult) -> dict[str, object]:
-    row = {k: v for k, v in asdict(result).items() if k != "recall"}
+    row = {k: v for k, v in asdict(result).items() if k not in ("recall", "lesions")}
     for entry in result.recall:
         row[f"lesions {entry.size}"] = entry.lesions
         row[f"found {entry.size}"] = entry.found

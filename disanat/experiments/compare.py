@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import torch
 
 import disanat
 from disanat.errors import DatasetError, DisanatError
+from disanat.evaluation.participants import Participants
+from disanat.experiments.compare_subgroups import write_compared_subgroups
 from disanat.experiments.compare_table import write_pages
 from disanat.experiments.measure import Measured, measure
 from disanat.experiments.results import SetResult, TrainedMethod, trained_method
@@ -72,6 +75,8 @@ class Comparison:
     device: str = "cpu"
     workers: int = 0
     name: str = ""
+    participants: Mapping[str, Participants] = field(default_factory=dict)
+    """By the set's name: the table whose columns make subgroups."""
 
     @property
     def folder(self) -> Path:
@@ -125,7 +130,7 @@ def _compare(comparison: Comparison) -> Outcome:
     methods: list[TrainedMethod] = []
     found: dict[str, dict[str, Measured]] = {one.name: {} for one in comparison.sets}
     failed: list[str] = []
-    text = ""
+    text, sets = "", list[SetResult]()
     for name in comparison.methods:
         try:
             method = _ready(comparison, name)
@@ -144,6 +149,8 @@ def _compare(comparison: Comparison) -> Outcome:
         record = _record(comparison, methods, failed)
         write_json(record, comparison.folder / _RECORD)
         text = write_pages(_head(comparison), methods, sets, failed, comparison.folder)
+    if comparison.participants:
+        write_compared_subgroups(sets, comparison.participants, comparison.folder)
     return Outcome(comparison.folder / "compare.md", text, tuple(failed))
 
 
@@ -231,6 +238,7 @@ def _said(what: str, cause: Exception) -> str:
 
 
 def _head(comparison: Comparison) -> list[tuple[str, str]]:
+    groups = [("subgroups", "[subgroups.md](subgroups.md)")] if comparison.participants else []
     return [
         ("dataset", comparison.plans.dataset),
         ("configuration", f"{comparison.configuration.name}, fold {comparison.fold}"),
@@ -238,6 +246,7 @@ def _head(comparison: Comparison) -> list[tuple[str, str]]:
         ("predicted on", comparison.device),
         ("written", datetime.now().isoformat(" ", "minutes")),
         ("disanat", f"{disanat.__version__}, torch {torch.__version__}"),
+        *groups,
     ]
 
 

@@ -22,6 +22,7 @@ from disanat.evaluation.evaluate import (
     read_evaluation,
     write_evaluation,
 )
+from disanat.evaluation.scans import Scans
 from disanat.experiments.sets import LabelledSet
 from disanat.home import read_json, write_json
 from disanat.inference.folder import predict_folder
@@ -83,7 +84,7 @@ def measure(model: Path, one: LabelledSet, folder: Path, device: str) -> Measure
     if done is None:
         shutil.rmtree(folder, ignore_errors=True)
         done = _predicted(model, one, folder, device)
-        evaluation = evaluate_folder(folder, one.labels)
+        evaluation = evaluate_folder(folder, one.labels, scans=Scans.find(folder, "", one.scans))
         write_evaluation(evaluation, folder)
         write_json({"schema_version": 1, "stamp": stamp, "cost": asdict(done)}, folder / _DONE)
     else:

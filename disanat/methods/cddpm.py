@@ -8,9 +8,9 @@ from disanat.methods.ddpm import Diffusion
 from disanat.networks.diffusion import DiffusionUnet, ScanEncoder
 from disanat.plans import Configuration, Plans
 
-__all__ = ["ConditionedDiffusion"]
+__all__ = ["CODE", "ConditionedDiffusion"]
 
-_CODE = 128
+CODE = 128
 
 
 class ConditionedDiffusion(Diffusion):
@@ -27,8 +27,8 @@ class ConditionedDiffusion(Diffusion):
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
         plan, dimension = configuration.encoder, configuration.dimension
-        self.encoder: nn.Module = ScanEncoder(plan, dimension, _CODE)
-        self.unet = DiffusionUnet(plan, dimension, _CODE)
+        self.encoder: nn.Module = ScanEncoder(plan, dimension, CODE)
+        self.unet = DiffusionUnet(plan, dimension, CODE)
 
     def networks(self) -> nn.ModuleDict:
         return nn.ModuleDict({"encoder": self.encoder, "unet": self.unet})

@@ -14,11 +14,11 @@ from disanat.networks.diffusion import DiffusionUnet
 from disanat.networks.simplex import simplex_noise
 from disanat.plans import Configuration, Plans
 
-__all__ = ["STEPS", "Diffusion", "noised", "share_left"]
+__all__ = ["STEPS", "UNITS", "Diffusion", "noised", "share_left"]
 
 STEPS = 1000
 _FIRST, _LAST = 1e-4, 0.02
-_UNITS = 2.0
+UNITS = 2.0
 """Standardised units in one of the diffusion, in which images of -1 to 1 have brains of SD 0.5."""
 
 
@@ -89,9 +89,9 @@ class Diffusion(Reconstruction):
 
     def restored(self, images: Tensor, steps: Tensor, noise: Tensor, part: Tensor) -> Tensor:
         """What the network says of images, standardised, with noise in a part of them."""
-        scaled = images / _UNITS
+        scaled = images / UNITS
         seen = torch.where(part, noised(scaled, steps, noise), scaled)
-        return _UNITS * self.denoised(seen, steps, scaled)
+        return UNITS * self.denoised(seen, steps, scaled)
 
     def denoised(self, seen: Tensor, steps: Tensor, scaled: Tensor) -> Tensor:
         """The network's answer to noisy images; `scaled` are the same without noise."""

@@ -20,7 +20,7 @@ from disanat.preprocessing.resampling import resample
 from disanat.scoring.likelihood import smooth_inside
 from disanat.scoring.residual import residual_score
 
-__all__ = ["Reconstruction", "brain_error", "shown", "shown_spacing"]
+__all__ = ["Reconstruction", "brain_error", "same_draws", "shown", "shown_spacing"]
 
 _SEED = 20260
 """Of whatever a method draws at random at prediction: the same scan gives the same map."""
@@ -55,13 +55,13 @@ class Reconstruction(Method):
 
     def validate(self, batch: Batch) -> dict[str, float]:
         images, brain = shown(batch)
-        with _same_draws(images.device):
+        with same_draws(images.device):
             rebuilt = self.rebuilt(images)
         return {"error": float(brain_error(rebuilt, images, brain))}
 
     def pictures(self, batch: Batch) -> dict[str, Picture]:
         images, brain = shown(batch)
-        with _same_draws(images.device):
+        with same_draws(images.device):
             rebuilt = torch.where(brain, self.rebuilt(images), OUTSIDE)
         return pictures_of(images[:, 0], rebuilt[:, 0])
 
@@ -106,7 +106,7 @@ class Reconstruction(Method):
         brain = channel.native_brain
         image = torch.from_numpy(np.ascontiguousarray(channel.image[None], np.float32))
         device = self.device()
-        with torch.inference_mode(), _same_draws(device):
+        with torch.inference_mode(), same_draws(device):
             painted = apply_to_volume(
                 self.rebuilt, image.to(device), self.configuration, OUTSIDE, context=False
             )
@@ -130,7 +130,7 @@ class Reconstruction(Method):
 
 
 @contextmanager
-def _same_draws(device: torch.device) -> Iterator[None]:
+def same_draws(device: torch.device) -> Iterator[None]:
     """torch's generators start from the same seed inside, and go on outside as if nothing were."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(_SEED)

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from disanat.errors import ModelError
 from disanat.methods.ae import DenseAutoencoder
 from disanat.methods.arepas import PatchSimilarity
+from disanat.methods.ccddpm import ContrastivelyConditionedDiffusion
 from disanat.methods.cddpm import ConditionedDiffusion
 from disanat.methods.dae import DenoisingAutoencoder
 from disanat.methods.dal.method import DisentangledAnatomy
@@ -30,6 +31,7 @@ _OWN: dict[str, type[Method]] = {
     Diffusion.name: Diffusion,
     PatchedDiffusion.name: PatchedDiffusion,
     ConditionedDiffusion.name: ConditionedDiffusion,
+    ContrastivelyConditionedDiffusion.name: ContrastivelyConditionedDiffusion,
 }
 _GROUP = "disanat.methods"
 

@@ -16,6 +16,7 @@ __all__ = ["DiffusionUnet", "ScanEncoder", "time_embedding"]
 
 _CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _ENLARGERS: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_AVERAGES: dict[int, type[nn.Module]] = {2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 _GROUPS = 8
 _TIME = 64
 _CONDITION = 128
@@ -132,9 +133,16 @@ class DiffusionUnet(nn.Module):
 
 
 class ScanEncoder(nn.Module):
-    """Scans of any size to codes: the plan's strided convolutions, their mean over all places."""
+    """Scans of any size to codes: the plan's strided convolutions, their means, a dense layer.
 
-    def __init__(self, plan: NetworkPlan, dimension: int, code: int) -> None:
+    Args:
+        plan: features, strides and kernels of each stage.
+        dimension: 2 or 3.
+        code: length of the code.
+        parts: in how many parts each axis is cut; the mean of each part is kept. 1: the whole.
+    """
+
+    def __init__(self, plan: NetworkPlan, dimension: int, code: int, parts: int = 1) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         stages = zip(pairwise((1, *plan.features)), plan.kernel_sizes, plan.strides, strict=True)
@@ -148,9 +156,10 @@ class ScanEncoder(nn.Module):
                 nn.SiLU(),
             ]
         self.body = nn.Sequential(*layers)
-        self.dense = nn.Linear(plan.features[-1], code)
+        self.average = _AVERAGES[dimension]((parts,) * dimension)
+        self.dense = nn.Linear(plan.features[-1] * parts**dimension, code)
 
     def forward(self, images: Tensor) -> Tensor:
         """Codes, (batch, code), of images, (batch, 1, ...)."""
-        codes: Tensor = self.dense(self.body(images).flatten(2).mean(2))
+        codes: Tensor = self.dense(self.average(self.body(images)).flatten(1))
         return codes

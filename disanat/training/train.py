@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from disanat.ablations import DATA_ONLY, check_ablations
+from disanat.ablations import DATA_ONLY, ablations_of, check_ablations
 from disanat.errors import DatasetError, PlanError
 from disanat.home import Home
 from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
@@ -96,8 +96,7 @@ def train(
         tensorboard.check_tensorboard()
     left_out = check_ablations(ablations)
     kind = get_method(method)
-    if method != "dal":
-        _check_data_only(method, left_out, DATA_ONLY if kind.trainable else ())
+    _check_parts(method, left_out, ablations_of(method, kind.trainable))
     name = dataset or latest_plan(home)
     plans = _fitting(load_json(home.plans_folder(name, plans_name) / PLANS, Plans), settings.device)
     chosen = replace(plans.configuration(configuration), ablations=left_out)
@@ -223,13 +222,20 @@ def _described(device: str) -> str:
     return f"cpu, {torch.get_num_threads()} threads"
 
 
-def _check_data_only(method: str, left_out: Sequence[str], allowed: Sequence[str]) -> None:
-    """Only `dal` has parts; what training sees can be changed for all that are trained."""
-    if not set(left_out) <= set(allowed):
-        beside = f" (or only {' or '.join(allowed)})" if allowed else ""
+def _check_parts(method: str, left_out: Sequence[str], allowed: Sequence[str]) -> None:
+    """Few methods have parts; what training sees can be changed for all that are trained."""
+    strange = [name for name in left_out if name not in allowed]
+    if not strange:
+        return
+    if set(allowed) > set(DATA_ONLY):
         raise PlanError(
-            f"Method {method} has no parts to leave out: use --ablate with -m dal{beside}."
+            f"Method {method} has no {strange[0]} to go without: give --ablate one or more of "
+            f"{', '.join(allowed)}."
         )
+    beside = f" (or only {' or '.join(allowed)})" if allowed else ""
+    raise PlanError(
+        f"Method {method} has no parts to leave out: use --ablate with -m dal{beside}."
+    )
 
 
 def _fitting(plans: Plans, device: str) -> Plans:

@@ -13,7 +13,7 @@ from disanat.experiments.compare import Comparison, Outcome
 
 FLAGS = (
     "-m -d -c -f -p -i -l --use_channels --epochs --minutes --name --device --seed -np --home "
-    "--verbose"
+    "--verbose --participants --columns --cut"
 )
 
 
@@ -90,6 +90,23 @@ def test_each_flag_reaches_the_comparison(
     assert asked[1].budget.epochs == 4 and [s.name for s in asked[1].sets] == ["Ill_T1"]
 
 
+def test_tables_of_participants_reach_the_comparison(
+    home: Path, asked: list[Comparison], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tage\tsex\nsub-a\t30\tF\n")
+    words = ("--participants", table, "--columns", "sex", "--cut", "age", 40)
+    assert run(home, "-m", "threshold", *words) == 0
+    assert set(asked[0].participants) == {"Ill_FLAIR", "Ill_T1"}
+    one = asked[0].participants["Ill_T1"]
+    assert (one.path, one.columns, one.cuts) == (table, ("sex", "age"), {"age": (40.0,)})
+    assert "subgroups.md" in capsys.readouterr().out
+    assert run(home, "-m", "threshold") == 0 and asked[1].participants == {}
+    table.write_text("participant_id\tsex\nsub-b\tF\n")
+    assert run(home, "-m", "threshold", "--participants", table) == 2
+    assert "has no row of any case" in capsys.readouterr().err and len(asked) == 2
+
+
 def test_a_named_plan_is_taken(home: Path, asked: list[Comparison]) -> None:
     usual = home / "preprocessed" / "Dataset005_Mini" / "plans.json"
     named = usual.parent / "plans_wide" / "plans.json"
@@ -122,6 +139,9 @@ def test_a_method_that_failed_makes_exit_code_one(home: Path, asked: list[Compar
         (("-m", "ae", "-d", "7"), "plans.json does not exist: run disanat_plan_and_preprocess"),
         (("-m", "ae", "-d", "9"), "There is no dataset '9'"),
         (("-m", "ae", "-p", "wide"), "plans_wide"),
+        (("-m", "ae", "--participants", "no.tsv"), "no.tsv is not there: check the path given"),
+        (("-m", "ae", "--columns", "sex"), "need a table: give it with --participants"),
+        (("-m", "ae", "--cut", "age", "x"), "--cut age x is no list of numbers"),
     ],
 )
 def test_each_mistake_is_one_sentence(

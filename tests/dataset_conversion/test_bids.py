@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import converter_trees as trees
+import converter_files as written
+import lesion_trees as ill
 import pytest
 from sentences import check_sentence
 
@@ -23,7 +24,7 @@ BIDS = CONVERTERS["bids"]
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    trees.bids(tmp_path / "set")
+    ill.bids(tmp_path / "set")
     return tmp_path / "set"
 
 
@@ -52,7 +53,7 @@ def test_training_takes_one_session_of_each_and_no_masks(source: Path) -> None:
 def test_sessions_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for day in ("d1000", "d0129", "d2"):
         name = f"sub-1_ses-{day}_T1w.nii.gz"
-        trees.scan(tmp_path / "set" / "sub-1" / f"ses-{day}" / "anat" / name)
+        written.scan(tmp_path / "set" / "sub-1" / f"ses-{day}" / "anat" / name)
     assert cases(found(tmp_path / "set", train=True)) == ["sub-1_ses-d2"]
 
 
@@ -72,7 +73,7 @@ def test_channels_on_the_grid_of_the_mask(source: Path, caplog: pytest.LogCaptur
 
 
 def test_what_differs_by_more_than_the_run_must_be_chosen(source: Path) -> None:
-    trees.scan(source / "sub-01/ses-1/anat/sub-01_ses-1_acq-highres_T1w.nii.gz")
+    written.scan(source / "sub-01/ses-1/anat/sub-01_ses-1_acq-highres_T1w.nii.gz")
     with pytest.raises(DatasetError, match="--where acq=highres"):
         found(source, test=True)
     chosen = found(source, test=True, where=["acq=highres"])
@@ -96,7 +97,7 @@ def test_participants_choose_and_are_kept(source: Path) -> None:
 
 def test_masks_of_two_raters_must_be_chosen(source: Path) -> None:
     other = source / "derivatives" / "other" / "sub-01_ses-1_label-lesion_mask.nii.gz"
-    trees.labels(other)
+    written.labels(other)
     with pytest.raises(DatasetError, match="--masks") as caught:
         found(source, test=True)
     check_sentence(str(caught.value), other.name)
@@ -113,7 +114,7 @@ def test_masks_that_disanat_predicted_are_no_labels(
     ours = source / "derivatives" / "disanat"
     for case in ("sub-01_ses-1", "sub-03"):
         mask = ours / case.split("_")[0] / "anat" / f"{case}_label-lesion_mask.nii.gz"
-        trees.labels(mask)
+        labels(mask)
     description = ours / "dataset_description.json"
     description.write_text('{"GeneratedBy": [{"Name": "disanat"}]}')
     with caplog.at_level("INFO"):

@@ -6,7 +6,9 @@ import json
 import os
 from pathlib import Path
 
-import converter_trees as trees
+import converter_files as written
+import healthy_trees as healthy
+import lesion_trees as ill
 import numpy as np
 import pytest
 from sentences import check_sentence
@@ -41,7 +43,7 @@ def names(folder: Path) -> list[str]:
 def test_interrupted_conversion_goes_on(
     source: Path, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trees.brats2015(source)
+    ill.brats2015(source)
     whole, written = Place.write, []
 
     def stopped(self: Place, subject) -> None:
@@ -71,13 +73,13 @@ def test_interrupted_conversion_goes_on(
 
 
 def test_changed_and_vanished_sources_are_followed(source: Path, home: Home) -> None:
-    trees.mslesseg_published(source)
+    ill.mslesseg_published(source)
     converter = CONVERTERS["mslesseg"]
     folder = convert(converter, source, home)
     own = folder / "imagesTs" / "mine_0000.nii.gz"
-    trees.scan(own, 7)
+    written.scan(own, 7)
     inner = source / "MSLesSeg Dataset"
-    changed = trees.scan(inner / "test/P54/P54_T1.nii.gz", 99)
+    changed = written.scan(inner / "test/P54/P54_T1.nii.gz", 99)
     os.utime(changed, ns=(1, 1))
     for path in (inner / "train/P1/T2").iterdir():
         path.unlink()
@@ -89,17 +91,17 @@ def test_changed_and_vanished_sources_are_followed(source: Path, home: Home) -> 
 
 
 def test_added_label_maps_stay_declared(source: Path, home: Home, tmp_path: Path) -> None:
-    trees.ixi_nichart(source)
+    healthy.ixi_nichart(source)
     folder = convert(IXI, source, home)
-    trees.labels(tmp_path / "maps" / "seg_1.nii.gz", 41)
+    written.labels(tmp_path / "maps" / "seg_1.nii.gz", 41)
     convert(CONVERTERS["label_maps"], tmp_path / "maps", home)
-    trees.scan(source / "t1" / "IXI048_T1.nii.gz", 30)
+    written.scan(source / "t1" / "IXI048_T1.nii.gz", 30)
     convert(IXI, source, home)
     assert list(read_dataset(folder).label_maps()) == ["seg_1"]
 
 
 def test_dataset_of_somebody_else_is_refused(source: Path, home: Home) -> None:
-    trees.mslesseg(source)
+    ill.mslesseg(source)
     folder = home.raw / "Dataset104_MSLesSeg"
     folder.mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1"}}))
@@ -109,7 +111,7 @@ def test_dataset_of_somebody_else_is_refused(source: Path, home: Home) -> None:
 
 
 def test_dataset_of_an_earlier_disanat_is_taken_over(source: Path, home: Home) -> None:
-    trees.mslesseg(source)
+    ill.mslesseg(source)
     folder = convert(CONVERTERS["mslesseg"], source, home)
     for path in (folder / ".disanat" / "converted").iterdir():
         path.unlink()
@@ -119,13 +121,13 @@ def test_dataset_of_an_earlier_disanat_is_taken_over(source: Path, home: Home) -
 
 def test_number_of_another_dataset_is_refused(source: Path, home: Home) -> None:
     (home.raw / "Dataset104_Mine").mkdir(parents=True)
-    trees.mslesseg(source)
+    ill.mslesseg(source)
     with pytest.raises(DatasetError, match="Dataset104_Mine"):
         convert(CONVERTERS["mslesseg"], source, home)
 
 
 def test_one_process_at_a_time(source: Path, home: Home) -> None:
-    trees.mslesseg(source)
+    ill.mslesseg(source)
     folder = home.raw / "Dataset104_MSLesSeg"
     with hold(folder, "converting"), pytest.raises(BusyError, match="in use"):
         convert(CONVERTERS["mslesseg"], source, home)
@@ -134,8 +136,8 @@ def test_one_process_at_a_time(source: Path, home: Home) -> None:
 
 
 def test_label_on_another_grid_is_refused(source: Path, home: Home) -> None:
-    trees.mslesseg(source)
-    trees.save(source / "P14_T2_MASK.nii.gz", np.ones(trees.SHAPE, np.uint8), origin=(0, 0, 0))
+    ill.mslesseg(source)
+    written.save(source / "P14_T2_MASK.nii.gz", np.ones(written.SHAPE, np.uint8), origin=(0, 0, 0))
     with pytest.raises(DatasetError, match=r"P14_T2_MASK.*grid") as caught:
         convert(CONVERTERS["mslesseg"], source, home)
     check_sentence(str(caught.value), "P14_T2_MASK")
@@ -145,8 +147,8 @@ def test_label_on_another_grid_is_refused(source: Path, home: Home) -> None:
 def test_channel_on_another_grid_is_refused_where_the_set_promises_one(
     source: Path, home: Home
 ) -> None:
-    trees.mslesseg(source)
-    trees.scan(source / "P14_T2_T1.nii.gz", spacing=(1.0, 1.0, 3.0))
+    ill.mslesseg(source)
+    written.scan(source / "P14_T2_T1.nii.gz", spacing=(1.0, 1.0, 3.0))
     with pytest.raises(DatasetError, match=r"P14_T2_T1.*of its own"):
         convert(CONVERTERS["mslesseg"], source, home)
     assert names(home.raw) == []
@@ -156,7 +158,7 @@ def test_channel_on_another_grid_is_refused_where_the_set_promises_one(
 
 
 def test_damaged_scan_is_named(source: Path, home: Home) -> None:
-    trees.mslesseg(source)
+    ill.mslesseg(source)
     scan = source / "P14_T2_T2.nii.gz"
     scan.write_bytes(scan.read_bytes()[:-20])
     with pytest.raises(ImageError, match="P14_T2_T2"):
@@ -164,7 +166,7 @@ def test_damaged_scan_is_named(source: Path, home: Home) -> None:
 
 
 def test_other_contrasts_make_another_dataset(source: Path, home: Home) -> None:
-    trees.ixi(source)
+    healthy.ixi(source)
     first = convert(IXI, source, home)
     with pytest.raises(DatasetError, match="Dataset005_IXI"):
         convert(IXI, source, home, channels=("T2", "PD"))
@@ -177,12 +179,12 @@ def test_other_contrasts_make_another_dataset(source: Path, home: Home) -> None:
 def test_contrasts_on_other_grids_are_left_out_or_refused(
     source: Path, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trees.ixi(source)
+    healthy.ixi(source)
     with pytest.raises(DatasetError, match="--channels T2") as caught:
         convert(IXI, source, home, channels=("T1", "T2"))
     check_sentence(str(caught.value), "source")
-    trees.hcp_unprocessed(source / "hcp")
-    trees.scan(source / "hcp/100307/unprocessed/3T/T2w_SPC1/100307_3T_T2w_SPC1.nii.gz")
+    healthy.hcp_unprocessed(source / "hcp")
+    written.scan(source / "hcp/100307/unprocessed/3T/T2w_SPC1/100307_3T_T2w_SPC1.nii.gz")
     made = convert(CONVERTERS["hcp"], source / "hcp", home)
     assert "100408: T2 lies on another grid than T1" in caplog.text
     files = ["100307_0000.nii.gz", "100307_0001.nii.gz", "100408_0000.nii.gz"]
@@ -195,7 +197,7 @@ def test_contrasts_on_other_grids_are_left_out_or_refused(
 def test_channels_that_cannot_be(
     channels: tuple[str, ...], match: str, source: Path, home: Home
 ) -> None:
-    trees.isbi2015_package(source)
+    ill.isbi2015_package(source)
     converter = IXI if channels == ("T3",) else CONVERTERS["isbi2015"]
     with pytest.raises(DatasetError, match=match) as caught:
         prepare(converter, source, home, channels=channels)
@@ -203,14 +205,14 @@ def test_channels_that_cannot_be(
 
 
 def test_two_cases_of_one_name_are_refused(source: Path, home: Home) -> None:
-    trees.mslesseg(source / "one")
-    trees.mslesseg(source / "two")
+    ill.mslesseg(source / "one")
+    ill.mslesseg(source / "two")
     with pytest.raises(DatasetError, match="both become case P14_T2"):
         convert(CONVERTERS["mslesseg"], source, home)
 
 
 def test_header_with_its_voxels_apart_becomes_one_file(source: Path, home: Home) -> None:
-    trees.scan(source / "A_t1.mhd")
+    written.scan(source / "A_t1.mhd")
     options = {"name": "Mine", "train": True, "channel": [["T1", "{case}_t1.mhd"]]}
     made = convert(CONVERTERS["pattern"], source, home, link=True, **options)
     assert names(made / "imagesTr") == ["A_0000.nii.gz"]

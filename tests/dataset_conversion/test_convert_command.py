@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import converter_trees as trees
+import converter_files as written
+import healthy_trees as healthy
+import lesion_trees as ill
 import pytest
 
 from dataset_conversion.cli import build_parser, main
@@ -15,7 +17,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def words(tmp_path: Path) -> list[str]:
-    trees.mslub(tmp_path / "source")
+    ill.mslub(tmp_path / "source")
     return ["-i", str(tmp_path / "source"), "--home", str(tmp_path / "home")]
 
 
@@ -41,7 +43,7 @@ def test_dry_run_shows_and_writes_nothing(
 
 
 def test_dry_run_counts_what_is_made(tmp_path: Path, capsys: Captured) -> None:
-    trees.lgg_kaggle(tmp_path / "source")
+    ill.lgg_kaggle(tmp_path / "source")
     assert main(["lgg", "-i", str(tmp_path / "source"), "--dry_run"]) == 0
     assert "and 9 more files" in capsys.readouterr().out
 
@@ -90,10 +92,10 @@ def test_names_and_numbers_are_unlike() -> None:
 def test_label_maps_are_added_and_simulated_needs_no_source(
     tmp_path: Path, capsys: Captured
 ) -> None:
-    trees.ixi_nichart(tmp_path / "source")
+    healthy.ixi_nichart(tmp_path / "source")
     home = ["--home", str(tmp_path / "home")]
     assert main(["ixi", "-i", str(tmp_path / "source"), *home]) == 0
-    trees.labels(tmp_path / "maps" / "seg_1.nii.gz", 41)
+    written.labels(tmp_path / "maps" / "seg_1.nii.gz", 41)
     (tmp_path / "maps" / "readme.txt").write_text("label maps")
     flags = ["label_maps", "-i", str(tmp_path / "maps"), *home]
     for _ in range(2):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from converter_trees import LAYOUTS, Layout
+from converter_layouts import LAYOUTS, Layout
 from sentences import check_sentence
 
 from dataset_conversion.conversion import prepare

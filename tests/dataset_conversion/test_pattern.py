@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import converter_trees as trees
+import converter_files as written
+import lesion_trees as ill
 import numpy as np
 import pytest
 from sentences import check_sentence
@@ -25,7 +26,7 @@ T1 = ["T1", "north/{case}/{case}_t1.nii.gz"]
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    trees.pattern(tmp_path / "source")
+    ill.pattern(tmp_path / "source")
     return tmp_path / "source"
 
 
@@ -100,7 +101,7 @@ def test_training_with_priors(source: Path) -> None:
 
 
 def test_contrasts_on_two_grids_are_refused(source: Path) -> None:
-    trees.scan(source / "north" / "A1" / "A1_flair.nii.gz", spacing=(1.0, 1.0, 3.0))
+    written.scan(source / "north" / "A1" / "A1_flair.nii.gz", spacing=(1.0, 1.0, 3.0))
     options = {
         "name": "Mine", "test": True,
         "channel": [T1, ["FLAIR", "north/{case}/{case}_flair.nii.gz"]],
@@ -116,7 +117,7 @@ def test_words_make_the_name_in_their_order(source: Path) -> None:
 
 def test_folder_of_dicom_slices_becomes_one_file(tmp_path: Path) -> None:
     for case in ("P1", "P2"):
-        trees.series(tmp_path / "source" / case / "t1")
+        written.series(tmp_path / "source" / case / "t1")
     options = {"name": "Mine", "train": True, "channel": [["T1", "{case}/t1"]]}
     home = Home(tmp_path / "home")
     made = convert(PATTERN, tmp_path / "source", home, link=True, **options)

@@ -6,7 +6,9 @@ import csv
 import json
 from pathlib import Path
 
-import converter_trees as trees
+import converter_files as written
+import healthy_trees as healthy
+import lesion_trees as ill
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -36,7 +38,7 @@ def table(made: Path) -> dict[str, dict[str, str]]:
 
 
 def test_ixi_has_demographics(source: Path, home: Home) -> None:
-    trees.ixi(source)
+    healthy.ixi(source)
     rows = table(convert(CONVERTERS["ixi"], source, home))
     assert rows["IXI012-HH-1211"] == {
         "case": "IXI012-HH-1211", "age": "38.78", "sex": "M", "site": "HH",
@@ -45,7 +47,7 @@ def test_ixi_has_demographics(source: Path, home: Home) -> None:
 
 
 def test_ixi_of_nichart_has_priors_and_t1_alone(source: Path, home: Home) -> None:
-    trees.ixi_nichart(source)
+    healthy.ixi_nichart(source)
     made = convert(CONVERTERS["ixi"], source, home, 7)
     assert json.loads((made / "dataset.json").read_text())["prior"] == {"numbering": "dlmuse"}
     assert read_labels(made / "priorsTr" / "IXI013.nii.gz").array.max() == 82
@@ -68,7 +70,7 @@ def test_oasis1_directions(
     image: str, place: str, axes: str, size: tuple[int, int, int], source: Path, home: Home
 ) -> None:
     """The first voxel of the file lies at the ends from which its axes come."""
-    trees.oasis1(source)
+    healthy.oasis1(source)
     made = convert(CONVERTERS["oasis1"], source, home, image=image)
     scan = read_scan(made / "imagesTr" / "OAS1_0001_MR1_0000.nii.gz")
     assert scan.geometry.orientation == axes and scan.geometry.size == size
@@ -80,7 +82,7 @@ def test_oasis1_directions(
 
 
 def test_oasis1_needs_its_text_files_and_images(source: Path, home: Home) -> None:
-    trees.oasis1(source)
+    healthy.oasis1(source)
     with pytest.raises(DatasetError, match="atlas_stripped"):
         convert(CONVERTERS["oasis1"], source, home, image="atlas_stripped")
     (source / "disc1" / "OAS1_0001_MR1" / "OAS1_0001_MR1.txt").unlink()
@@ -91,7 +93,7 @@ def test_oasis1_needs_its_text_files_and_images(source: Path, home: Home) -> Non
 
 
 def test_oasis3_needs_the_table_of_ratings(source: Path, home: Home, tmp_path: Path) -> None:
-    trees.oasis3(source)
+    healthy.oasis3(source)
     [found] = source.rglob("OASIS3_UDSb4_cdr.csv")
     moved = found.rename(tmp_path / "ratings.csv")
     with pytest.raises(DatasetError, match="--cdr") as caught:
@@ -108,7 +110,7 @@ def test_oasis3_needs_the_table_of_ratings(source: Path, home: Home, tmp_path: P
 def test_lgg_leaves_out_copies_of_flair(
     source: Path, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trees.lgg_kaggle(source, missing=(2,))
+    ill.lgg_kaggle(source, missing=(2,))
     made = convert(CONVERTERS["lgg"], source, home)
     files = sorted(p.name for p in (made / "imagesTs").iterdir())
     assert files == ["TCGA_CS_4941_19960909_0000.nii.gz", "TCGA_CS_4941_19960909_0001.nii.gz"]
@@ -122,7 +124,7 @@ def test_lgg_leaves_out_copies_of_flair(
 
 
 def test_lgg_needs_a_mask_for_each_slice(source: Path, home: Home) -> None:
-    trees.lgg_kaggle(source)
+    ill.lgg_kaggle(source)
     next(source.rglob("*_3_mask.tif")).unlink()
     with pytest.raises(DatasetError, match="_3_mask.tif"):
         convert(CONVERTERS["lgg"], source, home)
@@ -131,17 +133,17 @@ def test_lgg_needs_a_mask_for_each_slice(source: Path, home: Home) -> None:
 def test_lgg_leaves_out_absent_and_constant_channels(
     source: Path, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trees.lgg(source)
+    ill.lgg(source)
     name = "TCGA_CS_4942_19970222"
     (source / name / f"{name}_pre.nii.gz").unlink()
-    trees.save(source / name / f"{name}_post.nii.gz", np.full(trees.SHAPE, 3, np.uint8))
+    written.save(source / name / f"{name}_post.nii.gz", np.full(written.SHAPE, 3, np.uint8))
     made = convert(CONVERTERS["lgg"], source, home)
     assert [p.name for p in (made / "imagesTs").iterdir()] == [f"{name}_0000.nii.gz"]
     assert "no pre scan" in caplog.text and "is constant" in caplog.text
 
 
 def test_wmh_keeps_other_pathology_apart(source: Path, home: Home) -> None:
-    trees.wmh2017(source)
+    ill.wmh2017(source)
     made = convert(CONVERTERS["wmh2017"], source, home)
     described = json.loads((made / "dataset.json").read_text())
     assert described["other_pathology"] == "labelsTs_other"
@@ -153,7 +155,7 @@ def test_wmh_keeps_other_pathology_apart(source: Path, home: Home) -> None:
 
 
 def test_brats_names_a_missing_contrast(source: Path, home: Home) -> None:
-    trees.brats2021(source)
+    ill.brats2021(source)
     (source / "BraTS2021_00006" / "BraTS2021_00006_t1ce.nii.gz").unlink()
     with pytest.raises(DatasetError, match="T1c of BraTS2021_00006") as caught:
         convert(CONVERTERS["brats2021"], source, home)
@@ -161,7 +163,7 @@ def test_brats_names_a_missing_contrast(source: Path, home: Home) -> None:
 
 
 def test_brats_of_one_patient_alone(source: Path, home: Home) -> None:
-    trees.brats2023(source)
+    ill.brats2023(source)
     patient = source / "ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData" / "BraTS-GLI-00000-000"
     conversion = prepare(CONVERTERS["brats2023"], patient, home)
     assert [s.name for s in conversion.subjects] == ["BraTS-GLI-00000-000"]
@@ -171,14 +173,14 @@ def test_isbi_masks_are_averaged_within_thick_slices(source: Path, home: Home) -
     folder = source / "training01"
     values = np.random.default_rng(0).normal(50, 5, (5, 8, 8)).astype(np.float32)
     grid = {"orientation": "LPS"}
-    trees.save(folder / "training01_01_flair.nii.gz", values, (1, 1, 4), (0, 0, 1.5), **grid)
+    written.save(folder / "training01_01_flair.nii.gz", values, (1, 1, 4), (0, 0, 1.5), **grid)
     first, second = np.zeros((20, 8, 8), np.float32), np.zeros((20, 8, 8), np.float32)
     first[4:7, 2:4, 2:4] = 1  # three of the four fine slices within thick slice 1: lesion
     first[9, 5, 5] = 1  # one of the four in thick slice 2: not
     second[4:8, 2:5, 2:4] = 1
     for rater, mask in ((1, first), (2, second)):
         path = folder / f"training01_01_mask{rater}.nii.gz"
-        trees.save(path, mask, (1, 1, 1), (0, 0, 0), **grid)
+        written.save(path, mask, (1, 1, 1), (0, 0, 0), **grid)
     made = convert(CONVERTERS["isbi2015"], source, home)
     truth = read_labels(made / "labelsTs" / "training01_01.nii.gz").array
     expected = np.zeros((5, 8, 8), int)
@@ -188,9 +190,9 @@ def test_isbi_masks_are_averaged_within_thick_slices(source: Path, home: Home) -
 
 
 def test_isbi_mask_elsewhere_is_refused(tmp_path: Path) -> None:
-    flair = trees.scan(tmp_path / "flair.nii.gz")
-    mask = np.ones(trees.SHAPE, np.float32)
-    path = trees.save(tmp_path / "mask.nii.gz", mask, origin=(500, 0, 0))
+    flair = written.scan(tmp_path / "flair.nii.gz")
+    mask = np.ones(written.SHAPE, np.float32)
+    path = written.save(tmp_path / "mask.nii.gz", mask, origin=(500, 0, 0))
     with pytest.raises(DatasetError, match="belong together"):
         isbi2015.resample_mask(path, read_geometry(flair))
 

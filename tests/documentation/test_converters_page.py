@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from converter_trees import labels, scan
+from converter_files import labels, scan
 
 from dataset_conversion import table
 from dataset_conversion.cli import main

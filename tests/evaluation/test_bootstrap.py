@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from disanat.evaluation.bootstrap import estimate_area, estimate_mean
+from disanat.evaluation.bootstrap import estimate_area, estimate_mean, estimate_share
 
 
 def test_below_five_cases_there_is_a_mean_but_no_interval() -> None:
@@ -67,3 +67,19 @@ def test_the_interval_of_the_area_agrees_with_the_formula() -> None:
 def test_groups_apart_have_no_width() -> None:
     estimate = estimate_area([2.0] * 5, [1.0] * 5)
     assert (estimate.mean, estimate.low, estimate.high) == (1.0, 1.0, 1.0)
+
+
+def test_a_share_of_things_resamples_patients() -> None:
+    """Ten patients with ten alike things each are ten, not a hundred."""
+    alike = estimate_share([10, 0] * 5, [10] * 10)
+    mixed = estimate_share([5] * 10, [10] * 10)
+    assert alike.mean == mixed.mean == 0.5
+    assert alike.low is not None and alike.high is not None
+    assert alike.low < 0.3 and alike.high > 0.7
+    assert (mixed.low, mixed.high) == (0.5, 0.5)
+
+
+def test_a_share_of_nothing_and_of_few() -> None:
+    assert estimate_share([0, 0], [0, 0]).mean is None
+    few = estimate_share([1, 3, 0], [2, 3, 0])
+    assert (few.mean, few.low, few.cases) == (0.8, None, 2)

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from disanat.errors import DatasetError
 from disanat.evaluation.evaluate import evaluate_folder, read_evaluation, write_evaluation
+from disanat.evaluation.scans import Scans
 
 SHAPE = (10, 12, 14)
 
@@ -127,3 +128,41 @@ def test_what_was_written_is_read_back_alike_and_damage_is_named(folders: Path) 
         read_evaluation(folders / "new")
     with pytest.raises(DatasetError, match="does not exist: run disanat_evaluate again"):
         read_evaluation(folders)
+
+
+def test_with_the_scans_each_lesion_has_its_contrast(folders: Path) -> None:
+    rng = np.random.default_rng(3)
+    scan = rng.normal(100, 10, SHAPE).astype(np.float32)
+    scan[lesion() > 0] = 130
+    save(scan, folders / "scans" / "ill_0000.nii.gz")
+    save(scan, folders / "scans" / "well_0000.nii.gz", origin=9.0)  # as before its registration
+    given = Scans.wanted(folders / "out", folders / "scans")
+    ill, well = evaluate_folder(folders / "out", folders / "labels", scans=given).cases
+    assert len(ill.lesions) == 1 and ill.lesions[0].found and well.lesions == ()
+    assert ill.lesions[0].volume_ml == pytest.approx(48 * 0.002)
+    assert ill.lesions[0].contrast == pytest.approx(3.0, abs=0.4)
+    save(scan, folders / "scans" / "ill_0000.nii.gz", origin=9.0)
+    (moved, _) = evaluate_folder(folders / "out", folders / "labels", scans=given).cases
+    assert moved.lesions[0].contrast is None
+
+
+def test_the_channels_that_were_predicted_are_those_that_count(folders: Path) -> None:
+    rows = "case,status,channels,case_score\nill,ok,1,3.5\nwell,ok,1,0.5\n"
+    (folders / "out" / "predictions.csv").write_text(rows)
+    for channel, value in ((0, 300), (1, 130)):
+        scan = np.random.default_rng(3).normal(100, 10, SHAPE).astype(np.float32)
+        scan[lesion() > 0] = value
+        save(scan, folders / "scans" / f"ill_{channel:04d}.nii.gz")
+    given = Scans.wanted(folders / "out", folders / "scans")
+    ill, _ = evaluate_folder(folders / "out", folders / "labels", scans=given).cases
+    assert ill.lesions[0].contrast == pytest.approx(3.0, abs=0.4)
+
+
+def test_an_evaluation_of_an_earlier_disanat_has_no_single_lesions(folders: Path) -> None:
+    found = evaluate_folder(folders / "out", folders / "labels")
+    write_evaluation(found, folders / "old")
+    stored = json.loads((folders / "old" / "evaluation.json").read_text())
+    for case in stored["cases"]:
+        del case["lesions"]
+    (folders / "old" / "evaluation.json").write_text(json.dumps(stored))
+    assert [case.lesions for case in read_evaluation(folders / "old").cases] == [(), ()]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from disanat.errors import BusyError, DatasetError, ModelError
+from disanat.evaluation.participants import Participants, read_participants
 from disanat.experiments import compare as module
 from disanat.experiments.compare import Budget, Comparison, compare
 from disanat.experiments.sets import raw_sets
@@ -54,6 +55,13 @@ def comparison(home: Home, *methods: str, **other: Any) -> Comparison:
     return Comparison(home=home, methods=methods, **(given | other))
 
 
+def everyone(wanted: Comparison, folder: Path) -> dict[str, Participants]:
+    """A table of all participants, for each set."""
+    table = folder / "participants.tsv"
+    table.write_text("participant_id\tsex\nsub-p0\tF\nsub-p1\tM\n")
+    return {one.name: read_participants(table) for one in wanted.sets}
+
+
 def stamps(folder: Path) -> dict[str, int]:
     kept = [p for part in ("models", "predictions") for p in (folder / part).rglob("*.*")]
     return {str(p): p.stat().st_mtime_ns for p in kept}
@@ -74,7 +82,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_killed_between_methods_it_goes_on_and_then_has_nothing_left_to_do(
-    home: Home, trainings: list[str], monkeypatch: pytest.MonkeyPatch
+    home: Home, trainings: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     wanted = comparison(home, "threshold", "ae", "dae")
     truly = module._measured
@@ -99,10 +107,14 @@ def test_killed_between_methods_it_goes_on_and_then_has_nothing_left_to_do(
     assert list(record["methods"]) == ["threshold", "ae", "dae"]
     assert record["schema_version"] == 1 and record["settings"]["budget"]["epochs"] == 1
     assert record["methods"]["dae"]["published_features"] == 64
+    assert not (wanted.folder / "subgroups.md").exists() and "subgroups" not in outcome.text
     before = stamps(wanted.folder)
-    again = compare(wanted)
+    again = compare(replace(wanted, participants=everyone(wanted, tmp_path)))
+    assert "- subgroups: [subgroups.md](subgroups.md)" in again.text
+    page = (wanted.folder / "subgroups.md").read_text()
+    assert page.count("#### sex") == 3 and "by size and contrast" in page
     assert len(trainings) == 3 and stamps(wanted.folder) == before
-    assert again.text.split("- disanat")[1] == outcome.text.split("- disanat")[1]
+    assert again.text.split("\n## ")[1:] == outcome.text.split("\n## ")[1:]
     with pytest.raises(ModelError, match="No model has been trained yet"):
         find_model(home)  # a comparison leaves no one's default model behind
 

@@ -198,7 +198,7 @@ def test_evaluations_with_wrong_values(tmp_path: Path) -> None:
 def test_commands_name_what_is_in_the_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: Any) -> None:
+    def gone(*_: Any, **__: Any) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/there/p1.nii.gz")
 
     monkeypatch.setattr("disanat.api.evaluate_folder", gone)

@@ -20,9 +20,9 @@ from disanat.plans import Configuration, Plans, load_json
 from disanat.training.loaders import Renderer, to_tensors
 
 _STEPS = 80
-_LONGER = {"ae": 350, "vae": 350, "ddpm": 250, "pddpm": 250, "cddpm": 250}
+_LONGER = {"ae": 350, "vae": 350, "ddpm": 250, "pddpm": 250, "cddpm": 250, "ccddpm": 250}
 """A code without a place needs more steps than a U-Net, and so does every strength of noise."""
-_EARLIER = {"ddpm": (150,), "pddpm": (150,), "cddpm": (100, 150, 200)}
+_EARLIER = {"ddpm": (150,), "pddpm": (150,), "cddpm": (100, 150, 200), "ccddpm": (100, 150, 200)}
 """Time steps to rebuild from. At 4 mm a brain has no coarse structure that step 500 would leave."""
 
 

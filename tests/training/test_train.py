@@ -220,6 +220,8 @@ def test_an_ablated_training_has_a_folder_of_its_own_and_says_what_it_lacks(
         (("--ablate", "sharp"), "There is no ablation 'sharp'"),
         (("--ablate", "soft", "gumbel"), "soft and gumbel contradict each other"),
         (("-m", "threshold", "--ablate", "t1_only"), "to leave out: use --ablate with -m dal."),
+        (("--ablate", "random_encoder"), "Method dal has no random_encoder to go without: give"),
+        (("-m", "ccddpm", "--ablate", "soft"), "of free_contrasts, t1_only, random_encoder."),
         (("-m", "ae", "--ablate", "soft"), "with -m dal (or only free_contrasts or t1_only)."),
     ],
 )

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from disanat.errors import DatasetError
 from disanat.evaluation.evaluate import evaluate_folder, label_path
+from disanat.evaluation.scans import Scans
 from disanat.home import atomic_path
 from disanat.preprocessing.parallel import each_result, workers_that_fit
 from disanat.reporting.report.brainsprite import brainsprite_source
@@ -26,7 +27,7 @@ from disanat.reporting.report.model_facts import model_facts
 from disanat.reporting.report.page import Row, columns, evaluation_rows, plots, rows
 from disanat.reporting.report.pictures import colours
 from disanat.reporting.report.provenance import provenance
-from disanat.reporting.report.scans import Scans
+from disanat.reporting.report.subgroups import subgroups_of
 
 __all__ = ["NAME", "default_processes", "write_report"]
 
@@ -70,7 +71,7 @@ def write_report(
             has one of the channels.
         ImageError: a label cannot be read.
     """
-    folder = collect(predictions)
+    folder, subgroups = collect(predictions), subgroups_of(predictions)
     target = target or predictions / NAME
     if target.is_dir():
         raise DatasetError(f"{target} is a folder: give the name of a file with -o.")
@@ -90,6 +91,7 @@ def write_report(
         "threshold": folder.threshold,
         "plots": plots(folder, model, evaluation, curves),
         "evaluation": evaluation_rows(evaluation) if evaluation else [],
+        "subgroups": subgroups,
         "model": model,
         "provenance": provenance(folder, model),
         "colours": base64.b64encode(colours().tobytes()).decode("ascii"),

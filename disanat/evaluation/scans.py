@@ -1,16 +1,22 @@
-"""Finding the scan that a case was predicted from, to show it beside what was made of it."""
+"""Finding the scan that a case was predicted from: to show it, or to measure lesions in it."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from disanat.errors import DatasetError, DisanatError
+from disanat.home import read_json
 from disanat.inference.records import scans_of
 from disanat.io.cases import Case, find_cases
 from disanat.io.content import image_digest
+from disanat.io.images import Scan, read_scan
 
 __all__ = ["Scans"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,34 @@ class Scans:
         except (DisanatError, OSError):
             return cls(predictions, {}, "the folder of the scans is gone: give it with -s")
 
+    @classmethod
+    def wanted(cls, predictions: Path, given: str | Path | bool) -> Scans | None:
+        """The scans of a folder that the user names, or with True those that were predicted.
+
+        Raises:
+            DatasetError: the folder is not there, or holds no images.
+        """
+        if isinstance(given, bool):
+            return cls.recorded(predictions) if given else None
+        if not Path(given).exists():
+            raise DatasetError(f"{given} does not exist: check the path given with -s.")
+        return cls.find(predictions, "", Path(given))
+
+    @classmethod
+    def recorded(cls, predictions: Path) -> Scans:
+        """The scans where they lay when they were predicted.
+
+        Raises:
+            DatasetError: `prediction.json` is damaged.
+        """
+        source = predictions / "prediction.json"
+        facts = read_json(source, DatasetError, "predict again") if source.is_file() else {}
+        recorded = facts.get("input") if isinstance(facts, dict) else None
+        found = cls.find(predictions, recorded if isinstance(recorded, str) else "")
+        if found.absent:
+            log.warning("The contrast of the lesions is not known: %s.", found.absent)
+        return found
+
     def of(self, case: str, channel: int) -> Path:
         """The scan of a case.
 
@@ -58,4 +92,14 @@ class Scans:
         digest = scans_of(self.predictions, case).get(channel)
         if digest is not None and digest != image_digest(found):
             raise DatasetError("the scan was changed after the prediction")
+        return found
+
+    def readable(self, case: str, channels: Sequence[int]) -> list[Scan]:
+        """These channels of a case, but for those that are gone, changed or damaged."""
+        found = []
+        for channel in channels:
+            try:
+                found.append(read_scan(self.of(case, channel)))
+            except DisanatError as cause:
+                log.debug("%s, channel %d: %s", case, channel, cause)
         return found
