@@ -114,7 +114,7 @@ def test_masks_that_disanat_predicted_are_no_labels(
     ours = source / "derivatives" / "disanat"
     for case in ("sub-01_ses-1", "sub-03"):
         mask = ours / case.split("_")[0] / "anat" / f"{case}_label-lesion_mask.nii.gz"
-        labels(mask)
+        written.labels(mask)
     description = ours / "dataset_description.json"
     description.write_text('{"GeneratedBy": [{"Name": "disanat"}]}')
     with caplog.at_level("INFO"):
