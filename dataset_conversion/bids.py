@@ -29,6 +29,7 @@ from dataset_conversion.common import nothing_found
 from dataset_conversion.converter import Converter, Found, Option, Request, Split, Subject
 from disanat.errors import DatasetError
 from disanat.home import read_json
+from disanat.inference.layout import described_as_ours
 
 __all__ = ["CONVERTER", "bids_subjects", "split_of"]
 
@@ -206,12 +207,29 @@ def _is(row: Mapping[str, str], keep: Mapping[str, str]) -> bool:
 
 def _masks(source: Path, folder: str | None) -> list[BidsFile]:
     if folder is None:
-        return [file for file in bids_files(source, raw=False) if lesion_mask(file)]
+        return _drawn([f for f in bids_files(source, raw=False) if lesion_mask(f)], source)
     chosen = Path(folder)
     if not chosen.is_dir():
         raise DatasetError(f"{chosen} is not a folder: give that of the lesion masks with --masks.")
     masks = [f for f in bids_files(chosen, raw=False) if lesion_mask(f)]
     return masks or bids_files(chosen, raw=False)
+
+
+def _drawn(masks: Sequence[BidsFile], source: Path) -> list[BidsFile]:
+    """Masks but for those that disanat predicted: they must never be taken for the truth."""
+    folders = {p for f in masks for p in f.path.parents if p.is_relative_to(source)}
+    predicted = {folder for folder in folders if _is_predicted(folder)}
+    kept = [file for file in masks if predicted.isdisjoint(file.path.parents)]
+    if len(kept) < len(masks):
+        _log.info("%d masks that disanat predicted are left out.", len(masks) - len(kept))
+    return kept
+
+
+def _is_predicted(folder: Path) -> bool:
+    try:
+        return described_as_ours(folder)
+    except DatasetError:  # another program's, and damaged
+        return False
 
 
 def _with_facts(subject: Subject, rows: Mapping[str, Mapping[str, str]]) -> Subject:

@@ -127,7 +127,8 @@ def _sync_folder(folder: Path) -> None:
 def remove_temporaries(folder: Path) -> None:
     """Remove what processes that were killed left half written; only for who holds the folder."""
     pattern = f".*{_TEMPORARY}*"
-    for left in (*folder.glob(pattern), *(folder / BOOKS).rglob(pattern)):
+    below = (folder / BOOKS, *folder.glob("sub-*"))  # the latter where results are laid out as BIDS
+    for left in (*folder.glob(pattern), *(left for f in below for left in f.rglob(pattern))):
         left.unlink(missing_ok=True)
 
 

@@ -50,7 +50,7 @@ def test_every_case_has_its_files_and_nothing_is_left_over(
     folders: tuple[Path, Path, Path],
 ) -> None:
     expected = {f"{c}{e}.nii.gz" for c in "ab" for e in ENDINGS}
-    expected |= {"predictions.csv", "lesions.csv", "prediction.json"}
+    expected |= {"predictions.csv", "lesions.csv", "predictions.json", "prediction.json"}
     assert names(folders[1]) == expected | {"anatomy_labels.ctbl", "anatomy_labels_itksnap.txt"}
 
 

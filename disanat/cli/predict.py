@@ -111,6 +111,12 @@ def build_parser() -> argparse.ArgumentParser:
         "with the same model and settings are kept, so that what was interrupted goes on)",
     )
     parser.add_argument(
+        "--bids",
+        action="store_true",
+        help="lay the results out as BIDS derivatives: OUTPUT/sub-01/anat/... with a JSON file "
+        "beside each image; cases keep the entities of their names",
+    )
+    parser.add_argument(
         "--report",
         action="store_true",
         help="write report.html into the results as well, as disanat_report does",
@@ -150,6 +156,7 @@ def _run(args: argparse.Namespace) -> int:
         args.overwrite,
         args.register,
         args.channels,
+        args.bids,
     )
     if args.report:
         from disanat.reporting.report.write import write_report

@@ -40,6 +40,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="the file to write (default: report.html in PREDICTIONS)",
     )  # fmt: skip
     parser.add_argument(
+        "--channels", nargs="+", default=(), metavar="K",
+        help="channels to show, by number or by the name given to disanat_predict, or all; "
+        "pictures are of the first, the slice viewer has them all (default: the first of each "
+        "case, as each channel makes the file larger)",
+    )  # fmt: skip
+    parser.add_argument(
         "-np", dest="processes", type=int,
         help="processes that draw cases; 0 draws in the main process (default: one a core, at most "
         "8, fewer where memory is short, and none for a few cases)",
@@ -52,7 +58,8 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.processes is not None and args.processes < 0:
         raise DatasetError(f"-np {args.processes} is no number of processes: give 0 or more.")
-    written = write_report(args.predictions, args.output, args.labels, args.scans, args.processes)
+    written = write_report(args.predictions, args.output, args.labels, args.scans, args.processes,
+                           args.channels)  # fmt: skip
     print(f"Written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 

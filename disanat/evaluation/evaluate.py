@@ -33,9 +33,12 @@ from disanat.evaluation.metrics import (
     rank,
     slice_scores,
 )
+from disanat.evaluation.predicted import predicted_cases
 from disanat.evaluation.scans import Scans
 from disanat.evaluation.tables import read_case_table
 from disanat.home import atomic_path, read_json, write_json
+from disanat.inference.layout import Layout, layout_of
+from disanat.inference.records import TABLE
 from disanat.io.cases import find_image
 from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
 from disanat.plans import fault_in, from_dict
@@ -51,7 +54,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_SUFFIX = "_anomaly.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def evaluate_folder(
     seen: Callable[[str, Ranking], None] | None = None,
     scans: Scans | None = None,
 ) -> Evaluation:
-    """Compare `CASE_anomaly.nii.gz`, `CASE.nii.gz` and `CASE_brainmask.nii.gz` with `labels/CASE`.
+    """Compare anomaly map, lesion mask and brain mask of each case with `labels/CASE`.
 
     Every label above 0 is lesion; a label map of zeros alone says that the brain is healthy.
 
@@ -141,18 +143,14 @@ def evaluate_folder(
     for folder, flag in ((predictions, "-i"), (labels, "-l")):
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: check the path given with {flag}.")
-    cases = sorted(p.name[: -len(_SUFFIX)] for p in predictions.glob(f"*{_SUFFIX}"))
-    if not cases:
-        raise DatasetError(
-            f"{predictions} holds no predictions (CASE{_SUFFIX}): run disanat_predict with "
-            f"-o {predictions} first."
-        )
-    scores, channels = read_case_table(predictions / "predictions.csv")
+    layout = layout_of(predictions)
+    cases = predicted_cases(predictions, layout)
+    scores, channels = read_case_table(predictions / TABLE)
     truths = {case: _require_label(labels, case) for case in cases}
     judged = []
     for case in tqdm(cases, desc="judging", unit="case", disable=None):
         shown = scans.readable(case, channels.get(case, (0,))) if scans else ()
-        judged.append(_judge(predictions, case, truths[case], scores.get(case), shown))
+        judged.append(_judge(predictions, layout, case, truths[case], scores.get(case), shown))
         if seen is not None:
             seen(case, judged[-1].ranking)
     missing = tuple(sorted(set(_labelled(labels)) - set(cases)))
@@ -193,15 +191,16 @@ def _on_grid(scan: Scan, other: Scan) -> Scan:
 
 def _judge(
     predictions: Path,
+    layout: Layout,
     case: str,
     truth: Path,
     case_score: float | None,
     shown: Sequence[Scan],
 ) -> _Judged:
-    score = read_scan(predictions / f"{case}{_SUFFIX}")
+    score = read_scan(predictions / layout.path(case, "anomaly"))
     lesion = _on_grid(score, read_labels(truth)).array > 0
-    brain = _on_grid(score, read_labels(predictions / f"{case}_brainmask.nii.gz")).array > 0
-    mask = _on_grid(score, read_labels(predictions / f"{case}.nii.gz")).array > 0
+    brain = _on_grid(score, read_labels(predictions / layout.path(case, "brainmask"))).array > 0
+    mask = _on_grid(score, read_labels(predictions / layout.path(case, "mask"))).array > 0
     ranking = rank(score.array, lesion, brain)
     voxel_ml = float(np.prod(score.spacing)) / 1000
     best = best_dice(ranking)

@@ -9,21 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
 from disanat.home import write_json
-from disanat.inference.bundled import is_bundled
+from disanat.inference.bids import (
+    check_layout,
+    describe_dataset,
+    sidecar_path,
+    write_sidecars,
+)
+from disanat.inference.case_list import write_case_list
 from disanat.inference.inputs import check_dicom, input_cases, named_channels
-from disanat.inference.made_by import command_line, commit, versions
-from disanat.inference.model import DESCRIPTION, finished
+from disanat.inference.layout import BIDS, CHANNEL_KINDS, FLAT, KINDS, Layout, Output
+from disanat.inference.made_by import prediction_facts
+from disanat.inference.model import DESCRIPTION
 from disanat.inference.prediction import Prediction
 from disanat.inference.predictor import Predictor
 from disanat.inference.records import (
     CaseRow,
     Table,
     done_before,
+    files_of,
     forget,
     keep,
     made_from,
@@ -50,6 +59,9 @@ class _Work:
     register: bool
     settings: str
     """Stands for the model and all settings."""
+    layout: Layout
+    facts: Mapping[str, Any]
+    """What prediction.json says."""
 
     def made_from(self, scans: Mapping[int, str], mask: Path | None) -> str:
         """Stands for all that the prediction of a case depends on; scans by their digests."""
@@ -73,6 +85,7 @@ def predict_folder(
     overwrite: bool = False,
     register: bool = False,
     channel_names: Sequence[str] = (),
+    bids: bool = False,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -92,13 +105,14 @@ def predict_folder(
         overwrite: predict again what is there.
         register: bring channels on other grids onto that of the first; else they are refused.
         channel_names: what the channels are called, in the order of their numbers.
+        bids: lay the results out as BIDS derivatives.
 
     Returns:
         One row per case of the part, those that failed with status `failed` and a message.
 
     Raises:
-        DatasetError: there is no case, input and output folder are the same, or there is no
-            folder of masks.
+        DatasetError: there is no case, input and output folder are the same, there is no folder of
+            masks, or the output folder is laid out otherwise.
         BusyError: another process predicts into the folder, or the same part.
     """
     cases = input_cases(source, channels)
@@ -110,6 +124,8 @@ def predict_folder(
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
     named = named_channels(cases, channel_names)
     check_dicom(cases, extras)
+    layout = BIDS if bids else FLAT
+    check_layout(target, layout, cases)
     settings = made_from(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
@@ -118,13 +134,21 @@ def predict_folder(
             "extras": sorted(extras),
             **({"register": True} if register else {}),
             **({"channel_names": list(channel_names)} if channel_names else {}),
+            **({"bids": True} if bids else {}),
         }
     )
-    work = _Work(predictor, target, extras, brain_masks, named, register, settings)
+    facts = prediction_facts(
+        predictor, source, channels, brain_masks, channel_names, register
+    )
+    work = _Work(
+        predictor, target, extras, brain_masks, named, register, settings, layout, facts
+    )
     names = [case.name for case in cases]
     number, parts = part
     with _held(target, number, parts):
-        _describe(predictor, source, target, channels, brain_masks, channel_names, register)
+        write_json(facts, target / "prediction.json")
+        if bids:
+            describe_dataset(target, cases, facts)
         table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
         for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
@@ -132,7 +156,7 @@ def predict_folder(
             kept += before
             rows.append(row)
             table.add(row)
-        table.finish()
+        table.finish(lambda records: write_case_list(target, records, layout))
     if kept:
         log.info(
             "%d of %d cases were predicted before from the same files, with the same model and "
@@ -153,45 +177,11 @@ def _held(target: Path, number: int, parts: int) -> Iterator[None]:
         yield
 
 
-def _describe(
-    predictor: Predictor,
-    source: Path,
-    target: Path,
-    channels: list[int] | None,
-    brain_masks: Path | None,
-    channel_names: Sequence[str] = (),
-    register: bool = False,
-) -> None:
-    model = predictor.model
-    write_json(
-        {
-            "schema_version": 1,
-            "input": str(source.absolute()),
-            "model": str(model.folder),
-            "bundled": is_bundled(model.folder),
-            "finished": finished(model.folder),
-            "method": model.method.name,
-            "configuration": model.configuration.name,
-            "dataset": model.plans.dataset,
-            "threshold": predictor.threshold,
-            "threshold_choice": predictor.threshold_choice,
-            "channels": channels,
-            "brain_mask_tool": model.plans.brain_mask_tool,
-            "brain_masks": None if brain_masks is None else str(brain_masks),
-            "channel_names": list(channel_names),
-            "register": register,
-            "command": command_line(),
-            "commit": commit(),
-            "versions": versions(),
-        },
-        target / "prediction.json",
-    )
-
-
 def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, bool]:
     """The row of a case, and whether it was there before."""
     began = time.monotonic()
     target = work.target
+    begun: list[Path] = []
     try:
         if not case.channels:
             raise DatasetError(
@@ -204,20 +194,34 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
         before = None if overwrite else done_before(target, case.name, source)
         if before is not None:
             return before, True
+        _remove_outputs(case.name, target, work.layout)
         forget(target, case.name)
-        _remove_outputs(case.name, target)
         more = {"register": True} if work.register else {}
         prediction = work.predictor.predict_case(case, mask, **more)
-        files = prediction.save(target, case.name, work.extras)
+        outputs = prediction.outputs(case.name, work.extras, work.layout, work.channel_names)
+        begun = [target / output.path for output in outputs]
+        files = _save(work, case, prediction, outputs)
     except DisanatError as mistake:
         log.warning("case %s failed: %s", case.name, mistake)
-        _remove_outputs(case.name, target)
+        _remove_outputs(case.name, target, work.layout, begun)
         row = CaseRow(case.name, "failed", message=str(mistake))
         keep(target, row, work.settings)
         return row, False
     row = _row(case, prediction, time.monotonic() - began, work.channel_names)
     keep(target, row, work.settings, source, files, prediction.lesions, scans)
     return row, False
+
+
+def _save(
+    work: _Work, case: Case, prediction: Prediction, outputs: Sequence[Output]
+) -> list[Path]:
+    """Write the images of a case and, in BIDS, what stands beside each."""
+    names = work.channel_names
+    files = prediction.save(work.target, case.name, work.extras, work.layout, names)
+    if work.layout.bids:
+        channels = prediction.channels(names)
+        files += write_sidecars(work.target, case, prediction, outputs, channels, work.facts)
+    return files
 
 
 def _row(
@@ -271,11 +275,16 @@ def _users_mask(case: Case, folder: Path | None) -> Path | None:
     return mask
 
 
-def _remove_outputs(case: str, target: Path) -> None:
+def _remove_outputs(
+    case: str, target: Path, layout: Layout, begun: Sequence[Path] = ()
+) -> None:
     """Results of an earlier prediction must not outlive a failure of this one."""
-    for ending in ("", "_anomaly", "_brainmask", "_anatomy", "_edges"):
-        (target / f"{case}{ending}.nii.gz").unlink(missing_ok=True)
-    (target / f"{case}_seg.dcm").unlink(missing_ok=True)
-    for kind in ("phi", "filled"):
+    if layout.bids:  # their names hang on what was found: only the record knows them
+        for path in (*files_of(target, case), *begun, *map(sidecar_path, begun)):
+            path.unlink(missing_ok=True)
+        return
+    for kind in KINDS:
+        (target / layout.path(case, kind)).unlink(missing_ok=True)
+    for kind in CHANNEL_KINDS:
         for path in target.glob(f"{glob.escape(case)}_[0-9][0-9][0-9][0-9]_{kind}.nii.gz"):
             path.unlink()

@@ -1,4 +1,4 @@
-"""What made a result: versions, the commit of the sources, the command."""
+"""What made a result: model, settings, versions, the commit of the sources, the command."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import platform
 import shlex
 import subprocess  # nosec B404
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import disanat
+from disanat.inference.bundled import is_bundled
+from disanat.inference.model import finished
 
-__all__ = ["command_line", "commit", "versions"]
+if TYPE_CHECKING:
+    from disanat.inference.predictor import Predictor
+
+__all__ = ["command_line", "commit", "prediction_facts", "versions"]
 
 _PACKAGES = ("torch", "numpy", "scipy", "SimpleITK")
 _PATIENCE_S = 10.0
@@ -47,3 +54,35 @@ def commit() -> str:
 def command_line() -> str:
     """The command as it was typed, its program without the folder."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def prediction_facts(
+    predictor: Predictor,
+    source: Path,
+    channels: list[int] | None,
+    brain_masks: Path | None,
+    channel_names: Sequence[str],
+    register: bool,
+) -> dict[str, Any]:
+    """What prediction.json says of a folder of predictions."""
+    model = predictor.model
+    return {
+        "schema_version": 1,
+        "input": str(source.absolute()),
+        "model": str(model.folder),
+        "bundled": is_bundled(model.folder),
+        "finished": finished(model.folder),
+        "method": model.method.name,
+        "configuration": model.configuration.name,
+        "dataset": model.plans.dataset,
+        "threshold": predictor.threshold,
+        "threshold_choice": predictor.threshold_choice,
+        "channels": channels,
+        "brain_mask_tool": model.plans.brain_mask_tool,
+        "brain_masks": None if brain_masks is None else str(brain_masks),
+        "channel_names": list(channel_names),
+        "register": register,
+        "command": command_line(),
+        "commit": commit(),
+        "versions": versions(),
+    }

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 import disanat
 from disanat.inference.fill import fill_lesions
+from disanat.inference.layout import FLAT, Channel, Layout, Output
 from disanat.inference.lesions import FoundLesion
 from disanat.io.dicom_seg import write_dicom_seg
 from disanat.io.images import Geometry, canonical_frame, image_like, write_like
@@ -21,6 +22,7 @@ from disanat.scoring.case_level import CaseP
 __all__ = ["EXTRAS", "Prediction"]
 
 EXTRAS = ("phi", "anatomy", "edges", "filled", "dicom_seg")
+_ORDER = ("anomaly", "brainmask", *EXTRAS, "mask")
 
 
 @dataclass(frozen=True)
@@ -102,44 +104,71 @@ class Prediction:
         """
         return image_like(array.astype(np.uint8) if array.dtype == bool else array, self.geometry)
 
-    def save(self, folder: str | Path, case: str, extras: tuple[str, ...] = ("phi",)) -> list[Path]:
+    def channels(self, names: Mapping[int, str] | None = None) -> tuple[Channel, ...]:
+        """The channels that were predicted, with the names that the user gives them."""
+        given = names or {}
+        return tuple(Channel(c, given.get(c, ""), self.contrasts.get(c, "")) for c in self.phi)
+
+    def outputs(
+        self,
+        case: str,
+        extras: tuple[str, ...] = ("phi",),
+        layout: Layout = FLAT,
+        channel_names: Mapping[int, str] | None = None,
+    ) -> list[Output]:
+        """The files that `save` writes, in the same order; paths are relative to the folder."""
+        wanted = {"anomaly", "brainmask", "mask", *extras}
+        wanted -= {kind for kind in ("anatomy", "edges") if getattr(self, kind) is None}
+        wanted -= {"dicom_seg"} if self.source is None else set()
+        there = layout.outputs(case, self.channels(channel_names))
+        kept = [output for output in there if output.kind in wanted]
+        return sorted(kept, key=lambda output: _ORDER.index(output.kind))
+
+    def save(
+        self,
+        folder: str | Path,
+        case: str,
+        extras: tuple[str, ...] = ("phi",),
+        layout: Layout = FLAT,
+        channel_names: Mapping[int, str] | None = None,
+    ) -> list[Path]:
         """Write the case's files into the scan's own geometry; the mask comes last.
 
         Args:
             folder: where to.
             case: name of the case.
             extras: which of `EXTRAS` to write beside mask, anomaly map and brain mask.
+            layout: how the files are called.
+            channel_names: what the channels are called; some layouts name files after them.
 
         Returns:
             What was written.
         """
-        written: list[Path] = []
-
-        def write(array: np.ndarray | None, ending: str, kind: type[np.generic]) -> None:
-            if array is not None:
-                path = target / f"{case}{ending}.nii.gz"
-                write_like(array.astype(kind), self.geometry, path)
-                written.append(path)
-
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        write(self.anomaly, "_anomaly", np.float32)
-        write(self.brain, "_brainmask", np.uint8)
-        if "phi" in extras:
-            for channel, phi in self.phi.items():
-                write(phi, f"_{channel:04d}_phi", np.float32)
-        if "anatomy" in extras:
-            write(self.anatomy, "_anatomy", np.uint8)
-        if "edges" in extras:
-            write(self.edges, "_edges", np.uint8)
-        if {"anatomy", "edges"} & set(extras) and self.anatomy is not None:
+        outputs = self.outputs(case, extras, layout, channel_names)
+        for output in outputs:
+            path = target / output.path
+            if output.kind == "dicom_seg" and self.source is not None:
+                write_dicom_seg(self.mask, self.geometry, self.source, path, disanat.__version__)
+            else:
+                write_like(self._stored(output), self.geometry, path)
+        if {"anatomy", "edges"} & set(extras) and self.anatomy is not None and not layout.bids:
             write_label_tables(self.classes, target)
-        if "filled" in extras:
-            for channel in self.phi:
-                write(self.filled(channel), f"_{channel:04d}_filled", np.float32)
-        if "dicom_seg" in extras and self.source is not None:
-            path = target / f"{case}_seg.dcm"
-            write_dicom_seg(self.mask, self.geometry, self.source, path, disanat.__version__)
-            written.append(path)
-        write(self.mask, "", np.uint8)
-        return written
+        return [target / output.path for output in outputs]
+
+    def _stored(self, output: Output) -> np.ndarray:
+        """What a file holds, in the type it is stored in."""
+        if output.channel is not None:
+            phi = output.kind == "phi"
+            image = self.phi[output.channel] if phi else self.filled(output.channel)
+            return np.asarray(image, np.float32)
+        if output.kind == "anomaly":
+            return np.asarray(self.anomaly, np.float32)
+        labels = {
+            "mask": self.mask,
+            "brainmask": self.brain,
+            "anatomy": self.anatomy,
+            "edges": self.edges,
+        }
+        return np.asarray(labels[output.kind], np.uint8)

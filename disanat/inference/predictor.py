@@ -15,7 +15,7 @@ from disanat.inference.prediction import EXTRAS, Prediction
 from disanat.inference.preparation import PreparedCase, prepare_case
 from disanat.io.cases import Case
 from disanat.io.images import Scan
-from disanat.io.memory import ImageLike, labels_of, scan_of
+from disanat.io.memory import HasSitk, ImageLike, labels_of, scan_of
 from disanat.methods.interface import ChannelResult
 from disanat.preprocessing.alignment import (
     Aligned,
@@ -91,7 +91,10 @@ class Predictor:
             ImageError: a scan or the mask cannot be used; no plausible brain was found.
             DatasetError: channels lie on different grids.
         """
-        given = image if isinstance(image, Mapping) else {0: image}
+        if isinstance(image, HasSitk) or not isinstance(image, Mapping):
+            given: Mapping[int, ImageLike] = {0: image}  # an image of TorchIO is a dict as well
+        else:
+            given = image
         if not given:
             raise DatasetError("No channel was given: give at least one scan.")
         scans = {channel: scan_of(one, spacing) for channel, one in given.items()}

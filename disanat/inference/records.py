@@ -7,14 +7,16 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from disanat.errors import BusyError, DatasetError
 from disanat.home import BOOKS, atomic_path, read_json, write_json
+from disanat.inference.layout import Channel
 from disanat.inference.lesions import FoundLesion
 from disanat.io.content import file_digest
 from disanat.locks import hold
@@ -23,8 +25,10 @@ __all__ = [
     "LESIONS",
     "TABLE",
     "CaseRow",
+    "Record",
     "Table",
     "done_before",
+    "files_of",
     "forget",
     "keep",
     "made_from",
@@ -62,6 +66,22 @@ class CaseRow:
     seconds: float | None = None
     message: str = ""
 
+    @property
+    def seen(self) -> tuple[Channel, ...]:
+        """The channels, as files of results are named after them."""
+        numbers, names = self.channels.split(), self.channel_names.split()
+        rows = zip_longest(numbers, names, self.contrasts.split(), fillvalue="")
+        return tuple(Channel(int(n), name, seen) for n, name, seen in rows if n.isdigit())
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a case. `files` maps paths below the folder to their SHA-256 (hex)."""
+
+    row: CaseRow
+    lesions: tuple[FoundLesion, ...]
+    files: Mapping[str, str]
+
 
 def made_from(about: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of all that a prediction depends on, JSON data."""
@@ -89,7 +109,7 @@ def keep(
         lesions: of its mask.
         scans: SHA-256 (hex) of what was read, by channel; names and places are not kept.
     """
-    digests = {path.name: file_digest(path) for path in files}
+    digests = {path.relative_to(target).as_posix(): file_digest(path) for path in files}
     record = {
         "schema_version": 1,
         "settings": settings,
@@ -117,6 +137,12 @@ def done_before(target: Path, case: str, source: str) -> CaseRow | None:
 def scans_of(target: Path, case: str) -> dict[int, str]:
     """SHA-256 (hex) of the scans that a case was predicted from, by channel; empty if unknown."""
     return dict(_read(target, case).get("scans", {}))
+
+
+def files_of(target: Path, case: str) -> list[Path]:
+    """What was written of a case when it was predicted last; nothing if unknown."""
+    inside = [Path(name) for name in _read(target, case).get("files", {})]
+    return [target / path for path in inside if not path.is_absolute() and ".." not in path.parts]
 
 
 def forget(target: Path, case: str) -> None:
@@ -152,12 +178,18 @@ class Table:
         with self._held():
             self._write()
 
-    def finish(self) -> None:
-        """Write all rows, and those of `lesions.csv`, which are not held in memory."""
+    def finish(self, also: Callable[[Iterator[Record]], None] | None = None) -> None:
+        """Write all rows, and those of `lesions.csv`, which are not held in memory.
+
+        Args:
+            also: writes more from the records of all cases, while no other part writes.
+        """
         with self._held():
             self._write()
             columns = ["case", *(f.name for f in fields(FoundLesion))]
             _write_csv(columns, self._lesions(), self._target / LESIONS)
+            if also is not None:
+                also(self._records())
 
     def _write(self) -> None:
         if not self._alone:
@@ -181,12 +213,17 @@ class Table:
                     time.sleep(0.05)
             yield
 
-    def _lesions(self) -> Iterator[dict[str, Any]]:
+    def _records(self) -> Iterator[Record]:
         for case in self._cases:
             record = _read(self._target, case)
             if record.get("settings") == self._settings:
-                for lesion in record["lesions"]:
-                    yield {"case": case, **lesion}
+                lesions = tuple(FoundLesion(**lesion) for lesion in record["lesions"])
+                yield Record(CaseRow(**record["row"]), lesions, record["files"])
+
+    def _lesions(self) -> Iterator[dict[str, Any]]:
+        for record in self._records():
+            for lesion in record.lesions:
+                yield {"case": record.row.case, **asdict(lesion)}
 
     def _read_again(self) -> None:
         for case in self._cases:

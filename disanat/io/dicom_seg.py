@@ -1,7 +1,8 @@
 """A lesion mask as a DICOM Segmentation that refers to the series it was found in.
 
 Needs highdicom (`pip install disanat[dicom]`). The file carries who the patient is, as its source
-does: a viewer could not lay it over the scan otherwise.
+does: a viewer could not lay it over the scan otherwise. What else the source tells of the patient
+is left out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,18 @@ from disanat.home import atomic_path
 from disanat.io.dicom import is_dicom_file, stored_order
 from disanat.io.images import Geometry, image_like
 
-__all__ = ["is_dicom_image", "require_highdicom", "write_dicom_seg"]
+__all__ = ["KEPT", "is_dicom_image", "require_highdicom", "write_dicom_seg"]
 
 _ROOT = "2.25."
 _LARGEST_NUMBER = 2**31 - 1
+KEPT = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
+    "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
+)  # fmt: skip
+"""Of what the source says of patient and study in words and dates, all that is written."""
+_PERSONAL_GROUPS = (0x0010, 0x0032, 0x0038, 0x0040)
+"""Of DICOM: patient, study, visit, procedure."""
+_WORDS = ("AE", "AS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UN", "UR", "UT")
 _EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
     "StudyDate", "StudyTime", "ReferringPhysicianName",
@@ -89,10 +98,28 @@ def _header(file: Path) -> Any:
     from pydicom import dcmread  # slow to import, and few commands meet DICOM
 
     header = dcmread(file, stop_before_pixels=True)
+    for tag in list(header.keys()):
+        if _is_personal(header, tag):
+            del header[tag]
     for name in _EMPTY:
         if name not in header:
             setattr(header, name, "")
     return header
+
+
+def _is_personal(header: Any, tag: Any) -> bool:
+    """Whether highdicom could copy words or dates with it that nobody needs."""
+    from pydicom.datadict import dictionary_VR, keyword_for_tag
+
+    if keyword_for_tag(tag) in KEPT:
+        return False
+    if tag.is_private or tag.group in _PERSONAL_GROUPS:
+        return True
+    try:
+        kind = header.get_item(tag).VR or dictionary_VR(tag)
+    except KeyError:
+        return True
+    return kind in _WORDS or (kind == "SQ" and tag.group == 0x0008)
 
 
 def _segmentation(images: list[Any], planes: np.ndarray, version: str) -> Any:

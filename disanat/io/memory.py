@@ -106,7 +106,8 @@ def affine_image(array: np.ndarray, affine: np.ndarray) -> sitk.Image:
             "grid."
         )
     image = sitk.GetImageFromArray(np.ascontiguousarray(_plain(voxels).transpose(2, 1, 0)))
-    image.SetSpacing(sizes.tolist())
+    # Affines come from files in single precision: a voxel of 4 mm must not be one of 4.0000002.
+    image.SetSpacing([float(mm) for mm in sizes.astype(np.float32)])
     image.SetOrigin(to_world[:3, 3].tolist())
     image.SetDirection(axes.ravel().tolist())
     return image

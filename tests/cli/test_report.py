@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from prediction_folders import PredictionFolder, write_predictions
 
 from disanat.cli.report import main
+from disanat.inference.records import CaseRow
+from disanat.reporting.report.collect import ReportCase, chosen_channels
 
 
 @pytest.fixture
@@ -68,6 +71,52 @@ def test_processes_draw_the_same(made: PredictionFolder, capsys: Any) -> None:
     assert len(alone) == 2 and alone == shared
     assert main(["-i", str(made.predictions), "-np", "-1"]) == 2
     assert "-np -1 is no number of processes" in capsys.readouterr().err
+
+
+def sprites(page: str, number: int) -> set[str]:
+    """Volumes that the viewer has of a case."""
+    found = re.search(rf'id="data-{number}">(.*?)</script>', page, re.S)
+    assert found
+    return set(json.loads(found[1])["sprites"])
+
+
+def test_channels_are_chosen(tmp_path: Path, capsys: Any) -> None:
+    made = write_predictions(tmp_path, ["a", "b"], two_channels=["a"])
+    flags = ("-np", 0, "-s", made.scans)
+    usual = {"scan", "phi", "anomaly", "mask"}
+    first = report(made, *flags)
+    assert sprites(first, 1) == sprites(first, 2) == usual
+    second = report(made, *flags, "--channels", 1)
+    assert sprites(second, 1) == usual and sprites(second, 2) == usual
+    shown = [re.search(r'alt="scan of a[^>]*>|src="([^"]*)"[^>]*alt="scan of a', p) for p in
+             (first, second)]  # fmt: skip
+    assert shown[0] and shown[1] and shown[0][0] != shown[1][0]
+    both = report(made, *flags, "--channels", "all")
+    assert sprites(both, 1) == usual | {"scan1", "phi1"} and sprites(both, 2) == usual
+    assert main(["-i", str(made.predictions), "--channels", "FLAIR"]) == 2
+    assert "has a channel FLAIR: give some of 0, 1, or all" in capsys.readouterr().err
+
+
+def test_channels_are_known_by_number_and_by_name() -> None:
+    row = CaseRow("a", "ok", channels="0 2", contrasts="t1 flair", channel_names="T1 FLAIR")
+    case = ReportCase(row, None)
+
+    def numbers(*wanted: str) -> list[int]:
+        return [one.number for one in chosen_channels(case, wanted)]
+
+    assert numbers() == [0] and numbers("all") == [0, 2] and numbers("flair") == [2]
+    assert numbers("2", "T1", "FLAIR") == [2, 0]
+    assert numbers("7") == [0]  # the others of the set may have it
+
+
+def test_names_of_channels_are_no_numbers(
+    trained_home: Path, miniature: Any, tmp_path: Path
+) -> None:
+    miniature.write(tmp_path / "in" / "a.nii.gz", miniature.brain(40, lesion=True).image)
+    flags = ("-m", "threshold", "--home", trained_home, "--device", "cpu", "--channels", "FLAIR")
+    words = ("-i", tmp_path / "in", "-o", tmp_path / "out", "--report", *flags)
+    assert miniature.run("predict", *words) == 0
+    assert 'alt="scan of a' in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_predict_writes_it_as_well(trained_home: Path, miniature: Any, tmp_path: Path) -> None:

@@ -107,6 +107,24 @@ def test_masks_of_two_raters_must_be_chosen(source: Path) -> None:
         found(source, test=True, masks=str(source / "nowhere"))
 
 
+def test_masks_that_disanat_predicted_are_no_labels(
+    source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = [subject.labels for subject in found(source, test=True).subjects]
+    ours = source / "derivatives" / "disanat"
+    for case in ("sub-01_ses-1", "sub-03"):
+        mask = ours / case.split("_")[0] / "anat" / f"{case}_label-lesion_mask.nii.gz"
+        written.labels(mask)
+    description = ours / "dataset_description.json"
+    description.write_text('{"GeneratedBy": [{"Name": "disanat"}]}')
+    with caplog.at_level("INFO"):
+        assert [subject.labels for subject in found(source, test=True).subjects] == before
+    assert "2 masks that disanat predicted are left out" in caplog.text
+    description.write_text('{"GeneratedBy": [{"Name": "an expert"}]}')
+    with pytest.raises(DatasetError, match="--masks"):
+        found(source, test=True)
+
+
 def test_names(tmp_path: Path) -> None:
     expected = {
         "sub-1_T1w.nii.gz": ("T1", False),

@@ -21,6 +21,16 @@ from disanat.io.images import read_scan
 from disanat.preprocessing.normalisation import OUTSIDE
 
 
+class TorchioLike(dict):
+    """TorchIO's images are dicts, but no channels of a case."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path=str(path))
+
+    def as_sitk(self) -> sitk.Image:
+        return sitk.ReadImage(self["path"])
+
+
 @pytest.fixture
 def predictor(trained_home: Path) -> Predictor:
     folder = trained_home / "results" / "Dataset005_Mini" / "threshold__2d" / "fold_0"
@@ -74,6 +84,7 @@ def test_predict_takes_an_image_or_an_array(
         "sitk": predictor.predict(sitk.ReadImage(str(path))),
         "array": predictor.predict(brain.image, spacing=brain.spacing),
         "dict": predictor.predict({0: path}),
+        "TorchIO": predictor.predict(TorchioLike(path)),
     }
     for one in found.values():
         np.testing.assert_allclose(one.anomaly, wanted.anomaly, atol=1e-5)

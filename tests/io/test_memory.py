@@ -130,6 +130,11 @@ def test_an_affine_that_is_no_grid_is_refused(affine: np.ndarray, said: str) -> 
         scan_of(holder)
 
 
+def test_the_rounding_of_an_affine_is_no_other_voxel_size(array: np.ndarray) -> None:
+    affine = np.diag([4.000000158, 2.00000003, 2.99999998, 1.0])
+    assert affine_image(array, affine).GetSpacing() == (4.0, 2.0, 3.0)
+
+
 def test_several_channels_in_one_tensor_are_refused() -> None:
     with pytest.raises(ImageError, match="give each channel as an image of its own"):
         affine_image(np.ones((2, 3, 3, 3)), np.eye(4))

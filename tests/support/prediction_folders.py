@@ -30,7 +30,10 @@ def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def write_predictions(
-    root: Path, names: Sequence[str], failed: Sequence[tuple[str, str]] = ()
+    root: Path,
+    names: Sequence[str],
+    failed: Sequence[tuple[str, str]] = (),
+    two_channels: Sequence[str] = (),
 ) -> PredictionFolder:
     """Predictions of miniature brains: case scores 1, 2, ... in the order of the names.
 
@@ -38,6 +41,7 @@ def write_predictions(
         root: folder for the three folders.
         names: of the cases; the last is flagged.
         failed: names and messages of cases without images.
+        two_channels: names of cases that have a FLAIR as channel 1.
     """
     made = PredictionFolder(root / "out", root / "scans", root / "labels")
     rows: list[tuple[object, ...]] = []
@@ -53,9 +57,15 @@ def write_predictions(
         }.items():
             write_volume(made.predictions / f"{name}{ending}.nii.gz", array)
         write_volume(made.scans / f"{name}_0000.nii.gz", brain.image)
+        if name in two_channels:
+            flair = make_brain(number, "flair", lesion=True).image
+            write_volume(made.scans / f"{name}_0001.nii.gz", flair)
+            healthy = make_brain(number, "flair").image
+            write_volume(made.predictions / f"{name}_0001_phi.nii.gz", healthy)
         write_volume(made.labels / f"{name}.nii.gz", lesion)
         flags = "unlike_training:noise" if number == len(names) else ""
-        rows.append((name, "ok", "0", number / 2, float(number), 0.5 / number, flags, ""))
+        channels = "0 1" if name in two_channels else "0"
+        rows.append((name, "ok", channels, number / 2, float(number), 0.5 / number, flags, ""))
     rows += [(name, "failed", "", "", "", "", "", message) for name, message in failed]
     write_table(made.predictions / "predictions.csv", (*COLUMNS, "message"), rows)
     facts = {"threshold": 2.0, "method": "dal"}

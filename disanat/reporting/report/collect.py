@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 from disanat.errors import DatasetError
 from disanat.evaluation.tables import read_number, read_table
 from disanat.home import read_json
+from disanat.inference.layout import Channel
 from disanat.inference.lesions import FoundLesion
 from disanat.inference.records import LESIONS, TABLE, CaseRow
 
-__all__ = ["Folder", "ReportCase", "collect"]
+__all__ = ["Folder", "ReportCase", "check_channels", "chosen_channels", "collect"]
 
 _REMEDY = "predict the cases again with disanat_predict"
-_TEXTS = ("case", "status", "channels", "contrasts", "flags", "message")
+_TEXTS = ("case", "status", "channels", "contrasts", "flags", "channel_names", "registration",
+          "message")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,9 @@ class ReportCase:
         return tuple(flag for flag in self.row.flags.split(";") if flag)
 
     @property
-    def channel(self) -> int:
-        """The first channel that was there."""
-        first = (self.row.channels.split() or ["0"])[0]
-        return int(first) if first.isdigit() else 0
+    def channels(self) -> tuple[Channel, ...]:
+        """All that were there; one of which nothing is known where an earlier disanat kept none."""
+        return self.row.seen or (Channel(0),)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,41 @@ def collect(folder: Path) -> Folder:
         for row in rows
     ]
     return Folder(folder, _facts(folder / "prediction.json"), tuple(cases))
+
+
+def chosen_channels(case: ReportCase, wanted: Sequence[str]) -> list[Channel]:
+    """The channels of a case that are to be shown, in the order asked for; its first one where
+    nothing is asked for, or where it has none of these.
+
+    Args:
+        case: that was predicted.
+        wanted: numbers, or names in any case; or `all`.
+    """
+    if "all" in wanted:
+        return list(case.channels)
+    found = [one for word in wanted for one in case.channels if _is_called(one, word)]
+    return list(dict.fromkeys(found)) or [case.channels[0]]
+
+
+def check_channels(folder: Folder, wanted: Sequence[str]) -> None:
+    """Raises:
+    DatasetError: no case has one of the channels.
+    """
+    there = {one for case in folder.cases if case.ok for one in case.channels}
+    for word in wanted:
+        if word != "all" and not any(_is_called(one, word) for one in there):
+            known = sorted({str(one.number) for one in there}) + sorted(
+                {one.name for one in there if one.name}
+            )
+            raise DatasetError(
+                f"No case of {folder.path} has a channel {word}: give some of {', '.join(known)}, "
+                "or all, with --channels."
+            )
+
+
+def _is_called(channel: Channel, word: str) -> bool:
+    named = channel.name.casefold() == word.casefold() != ""
+    return named or (word.isdecimal() and int(word) == channel.number)
 
 
 def _facts(source: Path) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def sprites(shown: Shown) -> dict[str, str]:
     to the right and superior up.
     """
     volumes = {"scan": shown.scan, "phi": shown.phi, "anomaly": shown.anomaly}
+    for place, (scan, phi) in enumerate(shown.further, start=1):
+        volumes |= {f"scan{place}": scan, f"phi{place}": phi}
     made = {
         key: _address(Image.fromarray(_mosaic(volume)), _QUALITY["sprite"])
         for key, volume in volumes.items()

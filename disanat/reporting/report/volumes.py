@@ -44,6 +44,8 @@ class Sources:
     phi: Path | None = None
     scan: Path | None = None
     truth: Path | None = None
+    further: tuple[tuple[Path | None, Path | None], ...] = ()
+    """Scan and PHI of channels that are shown beside the first."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Shown:
     truth: np.ndarray | None
     focus: tuple[int, int, int]
     top: float
+    further: tuple[tuple[np.ndarray | None, np.ndarray | None], ...] = ()
 
 
 def load(sources: Sources, threshold: float) -> Shown:
@@ -118,28 +121,31 @@ def load(sources: Sources, threshold: float) -> Shown:
     anomaly = _like(mask, _read(sources.anomaly)).array[box].astype(np.float32)
     top = brightest(threshold, anomaly)
     focus = most_anomalous(np.clip(anomaly, 0, top), mask.spacing)
-    scan, phi = (
-        _like(mask, _read(path)).array if path else None
-        for path in (sources.scan, sources.phi)
-    )
-    low, high = _window(scan if scan is not None else phi, brain)
     around = _grown(region[box], mask.spacing)
 
-    def grey(array: np.ndarray | None, within: np.ndarray) -> np.ndarray | None:
-        if array is None:
-            return None
-        levels = _levels(array[box], low, high) * within
-        return _bytes(_linear(levels, frame))
+    def channel(*paths: Path | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Scan and PHI in the same grey levels."""
+        scan, phi = (_like(mask, _read(path)).array if path else None for path in paths)
+        low, high = _window(scan if scan is not None else phi, brain)
 
+        def grey(array: np.ndarray | None, within: np.ndarray) -> np.ndarray | None:
+            if array is None:
+                return None
+            return _bytes(_linear(_levels(array[box], low, high) * within, frame))
+
+        return grey(scan, around), grey(phi, region[box])
+
+    scan, phi = channel(sources.scan, sources.phi)
     return Shown(
         frame=frame,
-        scan=grey(scan, around),
-        phi=grey(phi, region[box]),
+        scan=scan,
+        phi=phi,
         anomaly=_bytes(_linear(_levels(anomaly, 0.0, top), frame)),
         mask=_nearest(mask.array[box] > 0, frame),
         truth=None if truth is None else _nearest(truth[box], frame),
         focus=_in_frame(focus, frame),
         top=top,
+        further=tuple(channel(*paths) for paths in sources.further),
     )
 
 

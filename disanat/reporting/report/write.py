@@ -20,9 +20,9 @@ from disanat.evaluation.scans import Scans
 from disanat.home import atomic_path
 from disanat.preprocessing.parallel import each_result, workers_that_fit
 from disanat.reporting.report.brainsprite import brainsprite_source
-from disanat.reporting.report.collect import Folder, collect
+from disanat.reporting.report.collect import Folder, check_channels, chosen_channels, collect
 from disanat.reporting.report.curves import Curves
-from disanat.reporting.report.drawing import Drawn, Job, draw
+from disanat.reporting.report.drawing import ChannelScan, Drawn, Job, draw
 from disanat.reporting.report.model_facts import model_facts
 from disanat.reporting.report.page import Row, columns, evaluation_rows, plots, rows
 from disanat.reporting.report.pictures import colours
@@ -51,6 +51,7 @@ def write_report(
     labels: Path | None = None,
     scans: Path | None = None,
     processes: int | None = None,
+    channels: Sequence[str] = (),
 ) -> Path:
     """Write the report of a folder of predictions.
 
@@ -60,23 +61,26 @@ def write_report(
         labels: expert masks, one for each case.
         scans: where the scans lie; by default where they lay at prediction.
         processes: that draw cases; 0 draws in this one, None chooses.
+        channels: numbers or names of those to show, or `all`; the first of each case by default.
 
     Returns:
         The file.
 
     Raises:
-        DatasetError: there are no predictions, a table is damaged, or a label is missing.
+        DatasetError: there are no predictions, a table is damaged, a label is missing, or no case
+            has one of the channels.
         ImageError: a label cannot be read.
     """
     folder, subgroups = collect(predictions), subgroups_of(predictions)
     target = target or predictions / NAME
     if target.is_dir():
         raise DatasetError(f"{target} is a folder: give the name of a file with -o.")
+    check_channels(folder, channels)
     curves = Curves()
     evaluation = evaluate_folder(predictions, labels, curves.add) if labels else None
     model = model_facts(folder.facts)
     found = Scans.find(predictions, folder.text("input"), scans)
-    drawn = _drawn(folder, found, labels, processes)
+    drawn = _drawn(folder, found, labels, processes, channels)
     table = rows(folder, evaluation)
     page: dict[str, Any] = {
         "title": predictions.resolve().name,
@@ -156,18 +160,23 @@ def _sections(table: Sequence[Row], drawn: Iterator[Drawn]) -> Iterator[tuple[Ro
 
 
 def _drawn(
-    folder: Folder, scans: Scans, labels: Path | None, processes: int | None
+    folder: Folder,
+    scans: Scans,
+    labels: Path | None,
+    processes: int | None,
+    channels: Sequence[str],
 ) -> Iterator[Drawn]:
     """The cases that were predicted, in their order; drawn while the page is written."""
     jobs = []
     for case in folder.cases:
         if case.ok:
-            scan, note = _scan(scans, case.name, case.channel)
+            chosen = chosen_channels(case, channels)
+            shown = tuple(_scan(scans, case.name, one.number) for one in chosen)
             truth = label_path(labels, case.name) if labels else None
             threshold = case.row.threshold or folder.threshold
             jobs.append(
-                Job(case.name, folder.path, case.channel, scan, truth, threshold,
-                    case.lesions or (), note)
+                Job(case.name, folder.path, case.channels, shown, truth, threshold,
+                    case.lesions or ())
             )  # fmt: skip
     many = default_processes(len(jobs)) if processes is None else processes
     names = [job.case for job in jobs]
@@ -176,11 +185,11 @@ def _drawn(
     return _in_order(bar, names)
 
 
-def _scan(scans: Scans, case: str, channel: int) -> tuple[Path | None, str]:
+def _scan(scans: Scans, case: str, channel: int) -> ChannelScan:
     try:
-        return scans.of(case, channel), ""
+        return ChannelScan(channel, scans.of(case, channel))
     except (DatasetError, OSError) as cause:
-        return None, f"{cause}"
+        return ChannelScan(channel, None, f"{cause}")
 
 
 def _in_order(results: Iterable[Drawn], names: Sequence[str]) -> Iterator[Drawn]:

@@ -24,11 +24,15 @@ KINDS = ("scan", "phi", "anomaly", "mask")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three predicted cases, with case scores 1, 2 and 3, and one that failed."""
     made = write_predictions(
-        tmp_path_factory.mktemp("report"), ["b2", "a10", "a9"], [("z", "it is no brain")]
+        tmp_path_factory.mktemp("report"),
+        ["b2", "a10", "a9"],
+        [("z", "it is no brain")],
+        two_channels=["a9"],
     )
     lesion = ("a9", 1, 2.5, -20, -40, 10, "white", 4.0, 3.0)
     write_table(made.predictions / "lesions.csv", LESION_COLUMNS, [lesion])
-    assert main(["-i", str(made.predictions), "-s", str(made.scans), "-np", "0"]) == 0
+    words = ["-i", str(made.predictions), "-s", str(made.scans), "-np", "0"]
+    assert main([*words, "--channels", "all"]) == 0
     return made.predictions / "report.html"
 
 
@@ -131,6 +135,30 @@ def test_viewer_moves(browser: Any) -> None:
     assert np.abs(np.array(there) - (-20, -40, 10)).max() <= 4  # within a voxel
     one(browser, "#close").click()
     assert not one(browser, "#viewer").is_displayed()
+
+
+def test_channels_are_chosen(browser: Any) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    def show(name: str, number: int) -> None:
+        next(a for a in all_of(browser, "#table tbody th a") if a.text == name).click()
+        wait_for(browser, f"document.getElementById('viewer').dataset.number === '{number}'")
+
+    show("a10", 2)
+    assert not one(browser, "#channel").is_displayed()  # it has but one
+    one(browser, "#close").click()
+    show("a9", 3)
+    chosen, place = Select(one(browser, "#channel")), one(browser, "#place").text
+    assert [option.text for option in chosen.options] == ["0", "1"]
+    first = {kind: picture(browser, kind) for kind in KINDS}
+    chosen.select_by_visible_text("1")
+    second = {kind: picture(browser, kind) for kind in KINDS}
+    for kind in KINDS:
+        assert second[kind].std() > 10 and (second[kind] != first[kind]).any(axis=2).mean() > 0.01
+    assert one(browser, "#place").text == place  # the map is of all channels
+    chosen.select_by_visible_text("0")
+    assert all((picture(browser, kind) == first[kind]).all() for kind in KINDS)
+    one(browser, "#close").click()
 
 
 def test_nothing_was_fetched_and_nothing_went_wrong(browser: Any, page: Path) -> None:

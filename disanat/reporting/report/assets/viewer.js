@@ -197,15 +197,12 @@
       mask: repaint(layers.mask, inPaint(PAINT.mask)),
     };
     if (layers.truth) repaint(layers.truth, inPaint(PAINT.truth));
-    const blank = document.createElement("canvas");
-    const canvas = layers.scan || layers.phi || blank;
-    const ground = { canvas, width: layers.anomaly.width, height: layers.anomaly.height };
     if (!dialog.open) dialog.showModal();
-    open = { number, data, layers, levels, ground, size: [l, p, s], at: [0, 0, 0] };
+    open = { number, data, found: layers, levels, size: [l, p, s], at: [0, 0, 0] };
     open.at = fromGrid(data.focus);
     sliders.forEach((slider, axis) => { slider.max = open.size[axis] - 1; });
-    get("figure-scan").hidden = !layers.scan;
-    get("figure-phi").hidden = !layers.phi;
+    get("channel").replaceChildren(...data.channels.map((name, i) => new Option(name, i)));
+    get("channels").hidden = !data.channels.length;
     get("figure-mask").querySelector("figcaption").textContent =
       layers.truth ? "lesion mask (red), expert mask (green)" : "lesion mask";
     get("viewer-title").textContent = get(`name-${number}`).textContent;
@@ -213,12 +210,24 @@
       ...[...document.querySelector(`#case-${number} .facts`).childNodes].map((n) => n.cloneNode(true)));
     get("bar-high").textContent = `${data.top.toFixed(1)} or more`;
     tellLesions();
+    showChannel(0);
+    dialog.dataset.number = number;
+  }
+
+  /** Scan and PHI of one of the case's channels; map and masks are of all. */
+  function showChannel(place) {
+    const found = open.found;
+    const [scan, phi] = ["scan", "phi"].map((kind) => found[`${kind}${place || ""}`]);
+    open.layers = { ...found, scan, phi };
+    const canvas = scan || phi || document.createElement("canvas");
+    open.ground = { canvas, width: found.anomaly.width, height: found.anomaly.height };
+    get("figure-scan").hidden = !scan;
+    get("figure-phi").hidden = !phi;
     for (const kind of shown()) {
       compose(kind);
       draw(kind);
     }
     tell();
-    dialog.dataset.number = number;
   }
 
   function step(by) {
@@ -235,7 +244,7 @@
 
   dialog.addEventListener("keydown", (event) => {
     if (!open || event.ctrlKey || event.metaKey || event.altKey) return;
-    const inSlider = event.target.type === "range";
+    const inSlider = event.target.type === "range" || event.target.id === "channel";
     if (KEYS[event.key] && !inSlider) {
       const [axis, by] = KEYS[event.key];
       moveBy(axis, event.shiftKey ? 5 * by : by);
@@ -258,6 +267,7 @@
     for (const kind of Object.keys(panes)) panes[kind].crosshair = event.target.checked;
     moveTo(open.at);
   });
+  get("channel").addEventListener("change", (event) => showChannel(Number(event.target.value)));
   get("home").addEventListener("click", () => moveTo(fromGrid(open.data.focus)));
   get("next").addEventListener("click", () => step(1));
   get("previous").addEventListener("click", () => step(-1));
