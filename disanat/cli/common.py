@@ -112,12 +112,13 @@ def prepare_processes(wanted: int | None) -> int:
     Raises:
         PlanError: fewer than none are wanted.
     """
-    cores = os.cpu_count() or 1
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes that train together here
+    cores = (os.cpu_count() or 1) // beside
     workers = wanted
     if workers is None:
         from disanat.preprocessing.parallel import workers_that_fit  # --help must be quick
 
-        workers = 0 if cores <= 2 else workers_that_fit(min(4, cores // 2), _RENDERER_GB)
+        workers = 0 if cores <= 2 else workers_that_fit(min(4, cores // 2), _RENDERER_GB * beside)
     if workers < 0:
         raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
     if workers > 0:
