@@ -136,11 +136,14 @@ def _run(args: argparse.Namespace) -> int:
     count = args.num_gpus if args.num_gpus is not None else args.num_cpu_ranks
     if count is not None and "RANK" not in os.environ:
         return _launch(args, count)
+    leads = os.environ.get("RANK", "0") == "0"
+    if "RANK" in os.environ:
+        # Else torch advises, once a process, to promise that every network has a gradient.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from disanat.training.loop import follow
     from disanat.training.ranks import LAUNCHED, LOST, LostError, joined
     from disanat.training.train import default_device
 
-    leads = os.environ.get("RANK", "0") == "0"
     try:
         with joined(args.device or default_device()) as ranks:
             if ranks.leads:

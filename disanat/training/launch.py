@@ -18,6 +18,8 @@ from disanat.training.ranks import LAUNCHED, LOST
 
 __all__ = ["launch"]
 
+_TALKATIVE = "torch.distributed.elastic"
+"""Its loggers tell of every process that ended; here one sentence does."""
 _SAID = (2, 130)
 """Exit codes of a process that has said why it ended."""
 
@@ -47,7 +49,8 @@ def launch(module: str, argv: Sequence[str], count: int, device: str) -> int:
     cores = os.cpu_count() or 1
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // count)))
     os.environ[LAUNCHED] = "1"
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(_TALKATIVE)]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
