@@ -66,10 +66,12 @@ setup(
     extras_require={
         "dicom": ["highdicom>=0.23"],
         "completion": ["argcomplete>=3.0"],
+        "dask": ["distributed>=2024.8"],
         "tensorboard": ["tensorboard"],
         "dev": [
             "argcomplete>=3.0",
             "bandit",
+            "distributed>=2024.8",
             "highdicom>=0.23",
             "hypothesis",
             "import-linter",

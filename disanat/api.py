@@ -22,6 +22,7 @@ from disanat.inference.find import find_members, find_model
 from disanat.inference.predictor import Predictor
 from disanat.methods.registry import get_method
 from disanat.plans import Plans, load_json
+from disanat.preprocessing.parallel import Elsewhere
 from disanat.scoring.calibration import BEST
 from disanat.training import train as training
 from disanat.training.ensemble import ready_ensemble
@@ -200,6 +201,7 @@ def compare(
     processes: int = 0,
     plans_name: str = "",
     name: str = "",
+    cluster: Elsewhere | None = None,
 ) -> Outcome:
     """Train, predict and judge several methods alike; what `disanat_compare` does.
 
@@ -222,6 +224,7 @@ def compare(
         processes: that render training batches; 0 renders in this one.
         plans_name: of the plan, where the dataset has several.
         name: of the comparison's folder; empty for `compare__CONFIGURATION`.
+        cluster: whose workers predict, as `disanat.preprocessing.cluster.connected` gives it.
 
     Returns:
         The table, the page it was written to, and what failed.
@@ -263,6 +266,7 @@ def compare(
             device=where,
             workers=processes,
             name=name,
+            cluster=cluster,
         )
     )
 

@@ -23,6 +23,7 @@ __all__ = [
     "add_home_argument",
     "add_prediction_arguments",
     "add_processes_argument",
+    "add_scheduler_argument",
     "add_verbose_argument",
     "prepare_processes",
     "run_command",
@@ -98,6 +99,17 @@ def add_processes_argument(parser: argparse.ArgumentParser) -> None:
         help="processes that render training batches; 0 renders in the main process (default: 0 on "
         "one or two cores, where a renderer only takes the network's time; else half the cores, at "
         "most 4, and fewer where memory is short)",
+    )
+
+
+def add_scheduler_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--scheduler`; give `args.scheduler` to `disanat.preprocessing.cluster.connected`."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="tcp://HOST:PORT|local",
+        help="share the cases out, a task for each, among the workers of this Dask scheduler, who "
+        "see the same folders; local: among processes of this machine, which are started for it "
+        "(needs pip install 'disanat[dask]')",
     )
 
 

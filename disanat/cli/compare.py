@@ -9,6 +9,7 @@ from pathlib import Path
 from disanat.cli.common import (
     add_home_argument,
     add_processes_argument,
+    add_scheduler_argument,
     prepare_processes,
     run_command,
 )
@@ -69,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     add_processes_argument(parser)
+    add_scheduler_argument(parser)
     add_home_argument(parser)
     return parser
 
@@ -76,24 +78,27 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     workers = prepare_processes(args.processes)
     from disanat.api import compare
+    from disanat.preprocessing.cluster import connected
 
-    outcome = compare(
-        args.methods,
-        args.input,
-        args.labels,
-        dataset=args.dataset,
-        configuration=args.configuration,
-        fold=args.fold,
-        home=args.home,
-        epochs=args.epochs,
-        minutes=args.minutes,
-        channels=args.use_channels,
-        device=args.device,
-        seed=args.seed,
-        processes=workers,
-        plans_name=args.plans_name,
-        name=args.name,
-    )
+    with connected(args.scheduler) as cluster:
+        outcome = compare(
+            args.methods,
+            args.input,
+            args.labels,
+            dataset=args.dataset,
+            configuration=args.configuration,
+            fold=args.fold,
+            home=args.home,
+            epochs=args.epochs,
+            minutes=args.minutes,
+            channels=args.use_channels,
+            device=args.device,
+            seed=args.seed,
+            processes=workers,
+            plans_name=args.plans_name,
+            name=args.name,
+            cluster=cluster,
+        )
     print(f"{outcome.text}\nWritten: {outcome.page}, and beside it compare.csv and the pictures")
     return _FAILED if outcome.failed else 0
 

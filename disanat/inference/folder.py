@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
-from disanat.home import write_json
+from disanat.home import remove_temporaries, write_json
 from disanat.inference.bundled import is_bundled
 from disanat.inference.inputs import check_dicom, input_cases, named_channels
 from disanat.inference.made_by import command_line, commit, versions
@@ -28,10 +28,12 @@ from disanat.inference.records import (
     keep,
     made_from,
 )
+from disanat.inference.sent import SentPredictor
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
 from disanat.locks import hold
 from disanat.preprocessing.alignment import AlignedChannel
+from disanat.preprocessing.parallel import Elsewhere, each_result
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -42,7 +44,7 @@ log = logging.getLogger(__name__)
 class _Work:
     """What is the same for all cases of one prediction."""
 
-    predictor: Predictor
+    predictor: Predictor | SentPredictor
     target: Path
     extras: tuple[str, ...]
     brain_masks: Path | None
@@ -73,6 +75,7 @@ def predict_folder(
     overwrite: bool = False,
     register: bool = False,
     channel_names: Sequence[str] = (),
+    cluster: Elsewhere | None = None,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -92,6 +95,7 @@ def predict_folder(
         overwrite: predict again what is there.
         register: bring channels on other grids onto that of the first; else they are refused.
         channel_names: what the channels are called, in the order of their numbers.
+        cluster: whose workers predict, a task for each case; they see the same folders.
 
     Returns:
         One row per case of the part, those that failed with status `failed` and a message.
@@ -101,6 +105,9 @@ def predict_folder(
             folder of masks.
         BusyError: another process predicts into the folder, or the same part.
     """
+    if cluster is not None:  # its workers stand in other folders
+        source, target = source.absolute(), target.absolute()
+        brain_masks = None if brain_masks is None else brain_masks.absolute()
     cases = input_cases(source, channels)
     if brain_masks is not None and not brain_masks.is_dir():
         raise DatasetError(
@@ -120,18 +127,29 @@ def predict_folder(
             **({"channel_names": list(channel_names)} if channel_names else {}),
         }
     )
-    work = _Work(predictor, target, extras, brain_masks, named, register, settings)
+    who = predictor if cluster is None else SentPredictor.of(predictor)
+    work = _Work(who, target, extras, brain_masks, named, register, settings)
     names = [case.name for case in cases]
     number, parts = part
     with _held(target, number, parts):
         _describe(predictor, source, target, channels, brain_masks, channel_names, register)
         table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
-        for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
-            row, before = _predict_one(work, case, overwrite)
+        jobs = [(work, case, overwrite) for case in cases[number::parts]]
+        own = [case.name for _, case, _ in jobs]
+        done = each_result(_predict_one, jobs, cluster or 0, own)
+        for row, before in tqdm(
+            done, desc="predicting", unit="case", disable=None, total=len(jobs)
+        ):  # fmt: skip
             kept += before
             rows.append(row)
             table.add(row)
+            if cluster is not None and row.status == "failed":  # the worker alone has said it
+                log.warning("case %s failed: %s", row.case, row.message)
+        if cluster is not None and parts == 1:
+            remove_temporaries(target)  # of workers that were lost
+        places = {name: place for place, name in enumerate(own)}
+        rows.sort(key=lambda row: places[row.case])
         table.finish()
     if kept:
         log.info(
