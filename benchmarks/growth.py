@@ -1,6 +1,7 @@
 """Time and memory against the number of cases, and against the size of a volume.
 
     python benchmarks/growth.py            # all, about half an hour on one core
+    python benchmarks/growth.py --work FOLDER   # the same; given again, it goes on
     python benchmarks/growth.py --page     # only write the pages anew from benchmarks/growth.json
 
 writes `benchmarks/growth.md` with its picture, and the arithmetic for 100,000 scans in
@@ -43,7 +44,7 @@ CASES = (10, 30, 100, 300, 1000)
 SIZES = (24, 32, 48, 64, 96)
 SMALL, FEW = 24, 4
 """Voxels along an axis where the number of cases grows; cases where the size does."""
-AT_ONCE = 2
+AT_ONCE = 4
 """Measurements that run beside each other."""
 WHOLE = (160, 200, 160)
 """Voxels of 1 mm of the volume for the arithmetic: the brain's box in a usual T1."""
@@ -69,6 +70,8 @@ def brain(seed: int, shape: tuple[int, int, int], spacing: float) -> tuple[np.nd
 
 def write_brains(folder: Path, count: int, shape: tuple[int, int, int], spacing: float) -> None:
     """Healthy scans with label maps, and the same scans with a lesion and its mask."""
+    if (folder / "labels" / f"c{count - 1:04d}.nii.gz").exists():
+        return
     for number in range(count):
         image, labels = brain(number, shape, spacing)
         _write(image, folder / f"imagesTr/c{number:04d}_0000.nii.gz", spacing)
@@ -89,6 +92,8 @@ def _write(array: np.ndarray, path: Path, spacing: float) -> None:
 
 def make_home(home: Path, brains: Path, count: int) -> None:
     """A home with so many of the brains, by links; and what is predicted and judged."""
+    if home.exists():
+        return
     raw = home / "raw" / DATASET
     for kind in ("imagesTr", "priorsTr", "scans", "labels"):
         target = raw / kind if kind.endswith("Tr") else home / kind
@@ -103,6 +108,9 @@ def small_model(home: Path) -> Path:
     """A `dal` model with tiny networks that takes scans in their own voxel size."""
     from disanat import train
 
+    model = home / "results" / DATASET / "dal__2d" / "fold_0"
+    if (model / "model.json").exists():
+        return model
     plan("5", home, processes=0, progress=False, overrides=Overrides(resampling=False))
     preprocess("5", home, processes=0)
     source = home / "preprocessed" / DATASET / "plans.json"
@@ -166,7 +174,10 @@ def stage(name: str, home: Path, model: Path) -> dict[str, float]:
 
 
 def measured(name: str, home: Path, model: Path) -> dict[str, float]:
-    """A stage in a process of its own."""
+    """A stage in a process of its own, or what an earlier run into the same folder measured."""
+    kept = home.with_name(f"{home.name}_{name}.json")
+    if kept.exists():
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
     words = [sys.executable, __file__, "--stage", name, str(home), str(model)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}
@@ -174,6 +185,7 @@ def measured(name: str, home: Path, model: Path) -> dict[str, float]:
         words, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=True
     )
     found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    write_json(found, kept)
     print(f"{home.name} {name}: {found}", flush=True)
     return found
 
@@ -233,6 +245,9 @@ def _whole(work: Path) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", nargs=3, metavar=("NAME", "HOME", "MODEL"))
+    parser.add_argument(
+        "--work", type=Path, help="folder that is kept, so that a run that is stopped goes on"
+    )
     parser.add_argument("--page", action="store_true", help="only write the pages")
     args = parser.parse_args()
     if args.stage:
@@ -240,7 +255,7 @@ def main() -> None:
         return
     if not args.page:
         with tempfile.TemporaryDirectory() as temporary:
-            found = measure_all(Path(temporary))
+            found = measure_all(args.work or Path(temporary))
         about = {
             "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
             "commit": commit(),

@@ -100,7 +100,7 @@ def _page(record: Mapping[str, Any]) -> str:
 Written by `benchmarks/growth.py`; not edited by hand. Time and memory of each stage against the
 number of cases, and against the size of a volume. Simulated brains of ellipsoids; `dal` with tiny
 networks that takes scans in their own voxel size. Each number comes from a process of its own with
-one thread, two at a time. Seconds are processor seconds, so that other programs hardly count; what
+one thread, four at a time. Seconds are processor seconds, so that other programs hardly count; what
 a process reads before its first case (its libraries, the model) counts for memory, not for time.
 
 ![Time and memory against number of cases and volume size](../{PICTURE})

@@ -172,10 +172,9 @@ def _scheduler(home: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]
         _wait_for_workers(address)
         yield address, started[1:]
     finally:
-        for process in reversed(started):
-            process.terminate()
         for process in started:
-            process.wait(30)
+            process.kill()
+            process.wait()
 
 
 def _wait_for_workers(address: str) -> None:

@@ -98,11 +98,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_cases_are_prepared_bit_for_bit_as_in_one_process(
-    planned_home: Path, dask: Any, tmp_path: Path
+    planned_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(planned_home / "raw", tmp_path / "raw")
-    words = ("-d", "5", "--home", tmp_path, "--scheduler", dask.scheduler_address)
-    assert run_main("plan", *words) == 0
+    words = ("-d", "5", "--home", tmp_path, "--scheduler", "local", "-np", 2)
+    with caplog.at_level("INFO"):
+        assert run_main("plan", *words) == 0
+    assert "Working on 2 Dask workers of this machine." in caplog.messages
     prepared = contents(tmp_path / "preprocessed" / DATASET / "2d")
     assert prepared == contents(planned_home / "preprocessed" / DATASET / "2d")
     assert len(prepared) >= 10
@@ -139,3 +141,20 @@ def test_a_worker_killed_while_predicting_loses_nothing(
     tables = [(tmp_path / name / "predictions.csv").read_text() for name in ("alone", "many")]
     rows = [[line.split(",")[:9] for line in table.splitlines()] for table in tables]
     assert rows[0] == rows[1] and "failed" in tables[1]
+
+
+def test_a_test_set_is_measured_by_the_workers(
+    trained_home: Path, cluster: Cluster, tmp_path: Path
+) -> None:
+    from disanat.experiments.measure import measure
+    from disanat.experiments.sets import LabelledSet
+
+    for number in range(2):
+        brain = make_brain(30 + number, lesion=True)
+        write_volume(tmp_path / "scans" / f"p{number}_0000.nii.gz", brain.image)
+        write_volume(tmp_path / "labels" / f"p{number}.nii.gz", brain.lesion.astype("uint8"))
+    model = trained_home / "results" / DATASET / "threshold__2d" / "fold_0"
+    one = LabelledSet("ill", tmp_path / "scans", tmp_path / "labels", None)
+    measured = measure(model, one, tmp_path / "out", "cpu", cluster)
+    assert [case.case for case in measured.evaluation.cases] == ["p0", "p1"]
+    assert measured.cost.peak_mb is None and measured.cost.seconds is not None
