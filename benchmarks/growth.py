@@ -14,9 +14,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -51,6 +50,7 @@ WHOLE = (160, 200, 160)
 STAGES = ("plan", "prepare", "load", "predict", "evaluate")
 DATASET = "Dataset005_Growth"
 _EXTENT_MM = 160.0
+_IMPORTED = ["disanat.api", "disanat.preprocessing.dataset", "planning.dataset", "growth_page"]
 _CLASSES = {"csf": [11], "grey": [12], "white": [13]}
 
 
@@ -178,13 +178,8 @@ def measured(name: str, home: Path, model: Path) -> dict[str, float]:
     kept = home.with_name(f"{home.name}_{name}.json")
     if kept.exists():
         return dict(json.loads(kept.read_text(encoding="utf-8")))
-    words = [sys.executable, __file__, "--stage", name, str(home), str(model)]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}
-    ended = subprocess.run(
-        words, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=True
-    )
-    found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    with multiprocessing.get_context("forkserver").Pool(1) as pool:
+        found = pool.apply(stage, (name, home, model))
     write_json(found, kept)
     print(f"{home.name} {name}: {found}", flush=True)
     return found
@@ -244,16 +239,15 @@ def _whole(work: Path) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", nargs=3, metavar=("NAME", "HOME", "MODEL"))
     parser.add_argument(
         "--work", type=Path, help="folder that is kept, so that a run that is stopped goes on"
     )
     parser.add_argument("--page", action="store_true", help="only write the pages")
     args = parser.parse_args()
-    if args.stage:
-        print(json.dumps(stage(args.stage[0], Path(args.stage[1]), Path(args.stage[2]))))
-        return
     if not args.page:
+        os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        # Forked from a process that has imported everything, which is not measured.
+        multiprocessing.set_forkserver_preload(_IMPORTED)
         with tempfile.TemporaryDirectory() as temporary:
             found = measure_all(args.work or Path(temporary))
         about = {

@@ -59,11 +59,6 @@ def slope(rows: Sequence[Row], by: str, what: str = "cpu_s") -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def added_mb(row: Row) -> float:
-    """Memory that a stage took beyond what its process had when it began."""
-    return float(row["peak_mb"] - row["before_mb"])
-
-
 def per_unit(rows: Sequence[Row], by: str) -> float:
     """MB of memory for each further case or voxel, by a straight line through the rows."""
     return float(np.polyfit([row[by] for row in rows], [row["peak_mb"] for row in rows], 1)[0])
@@ -190,7 +185,8 @@ def _arithmetic(record: Mapping[str, Any]) -> str:
     shape = " x ".join(map(str, whole["shape"]))
     return f"""
 *Computed by `benchmarks/growth.py` from what it measured on {record["date"]} ({record["machine"]},
-commit {record["commit"]}): scans of {shape} voxels of 1 mm, one channel, one thread each.*
+commit {record["commit"]}): scans of {shape} voxels of 1 mm, one channel, one thread each. How time
+and memory grow is in [growth](../benchmarks/growth.md).*
 
 {markdown_table(table)}
 
