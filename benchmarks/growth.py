@@ -39,7 +39,7 @@ from growth_page import RECORD, write_pages
 from planning import Overrides, plan, preprocess
 from steps import ROOT, commit, machine
 
-CASES = (10, 30, 100, 300, 1000)
+CASES = (10, 30, 100, 1000)
 SIZES = (24, 32, 48, 64, 96)
 SMALL, FEW = 24, 4
 """Voxels along an axis where the number of cases grows; cases where the size does."""
