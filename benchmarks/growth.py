@@ -16,6 +16,7 @@ import datetime
 import json
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -178,6 +179,9 @@ def measured(name: str, home: Path, model: Path) -> dict[str, float]:
     kept = home.with_name(f"{home.name}_{name}.json")
     if kept.exists():
         return dict(json.loads(kept.read_text(encoding="utf-8")))
+    half = {"plan": "preprocessed", "prepare": f"preprocessed/{DATASET}/2d", "predict": "out"}
+    if name in half:  # of a run that was stopped: its cases would be kept, and cost nothing
+        shutil.rmtree(home / half[name], ignore_errors=True)
     with multiprocessing.get_context("forkserver").Pool(1) as pool:
         found = pool.apply(stage, (name, home, model))
     write_json(found, kept)
