@@ -19,10 +19,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -105,13 +106,16 @@ def make_home(home: Path, brains: Path, count: int) -> None:
     write_json(declared, raw / "dataset.json")
 
 
-def small_model(home: Path) -> Path:
-    """A `dal` model with tiny networks that takes scans in their own voxel size."""
+def small_models(home: Path) -> tuple[Path, Path]:
+    """`threshold`, and `dal` with tiny networks; both take scans in their own voxel size."""
     from disanat import train
 
-    model = home / "results" / DATASET / "dal__2d" / "fold_0"
-    if (model / "model.json").exists():
-        return model
+    if not (home / "preprocessed").exists():
+        _plan_small(home)
+    return train("5", "threshold", home=home), train("5", home=home, device="cpu")
+
+
+def _plan_small(home: Path) -> None:
     plan("5", home, processes=0, progress=False, overrides=Overrides(resampling=False))
     preprocess("5", home, processes=0)
     source = home / "preprocessed" / DATASET / "plans.json"
@@ -136,7 +140,6 @@ def small_model(home: Path) -> Path:
         for name, one in plans.configurations.items()
     }
     save_json(replace(plans, configurations=tiny), source)
-    return train("5", home=home, device="cpu")
 
 
 def load(home: Path) -> Renderer:
@@ -197,29 +200,38 @@ def measure_all(work: Path) -> dict[str, object]:
     """Everything that the pages say."""
     write_brains(work / "small", max(CASES), (SMALL,) * 3, _EXTENT_MM / SMALL)
     make_home(work / "taught", work / "small", 8)
-    model = small_model(work / "taught")
-    homes: list[tuple[Path, int, int]] = []
-    for count in CASES:
+    plain, networks = small_models(work / "taught")
+
+    def stages(names: Sequence[str], home: Path, model: Path) -> list[dict[str, Any]]:
+        count = int(home.name.split("_")[1]) if home.name.startswith("cases") else FEW
+        size = SMALL if home.name.startswith("cases") else int(home.name.split("_")[1])
+        about = {"cases": count, "voxels": size**3}
+        return [{"stage": s, **about, **measured(s, home, model)} for s in names]
+
+    wanted = []
+    for count in reversed(CASES):
         make_home(work / f"cases_{count}", work / "small", count)
-        homes.append((work / f"cases_{count}", count, SMALL))
+        wanted.append((work / f"cases_{count}", plain))
     for size in SIZES:
         write_brains(work / f"brains_{size}", FEW, (size,) * 3, _EXTENT_MM / size)
         make_home(work / f"size_{size}", work / f"brains_{size}", FEW)
-        homes.append((work / f"size_{size}", FEW, size))
-
-    def all_stages(home: Path, count: int, size: int) -> list[dict[str, object]]:
-        about = {"cases": count, "voxels": size**3}
-        return [{"stage": s, **about, **measured(s, home, model)} for s in STAGES]
-
+        wanted.append((work / f"size_{size}", networks))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        longest_first = [pool.submit(all_stages, *home) for home in reversed(homes[: len(CASES)])]
+        running = [
+            pool.submit(stages, names, home, model)
+            for home, model in wanted
+            for names in (STAGES[:3], STAGES[3:])
+        ]
         whole = pool.submit(_whole, work)
-        sizes = [pool.submit(all_stages, *home) for home in homes[len(CASES) :]]
-        return {
-            "by_cases": [row for one in reversed(longest_first) for row in one.result()],
-            "by_size": [row for one in sizes for row in one.result()],
-            "whole": whole.result(),
-        }
+        rows = sorted(
+            (row for one in running for row in one.result()),
+            key=lambda row: (row["cases"], row["voxels"], STAGES.index(row["stage"])),
+        )
+    return {
+        "by_cases": [row for row in rows if row["cases"] in CASES],
+        "by_size": [row for row in rows if row["cases"] not in CASES],
+        "whole": whole.result(),
+    }
 
 
 def _whole(work: Path) -> dict[str, object]:

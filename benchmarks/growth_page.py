@@ -93,10 +93,11 @@ def _page(record: Mapping[str, Any]) -> str:
     return f"""# Growth
 
 Written by `benchmarks/growth.py`; not edited by hand. Time and memory of each stage against the
-number of cases, and against the size of a volume. Simulated brains of ellipsoids; `dal` with tiny
-networks that takes scans in their own voxel size. Each number comes from a process of its own with
-one thread, four at a time. Seconds are processor seconds, so that other programs hardly count; what
-a process reads before its first case (its libraries, the model) counts for memory, not for time.
+number of cases, and against the size of a volume. Simulated brains of ellipsoids, in their own
+voxel size. Many cases are predicted by `threshold`, whose time is that of all that surrounds the
+networks; large volumes by `dal` with tiny networks. Each number comes from a process of its own
+with one thread, four at a time. Seconds are processor seconds, so that other programs hardly count;
+what a process reads before its first case (its libraries, the model) counts for memory, not time.
 
 ![Time and memory against number of cases and volume size](../{PICTURE})
 

@@ -101,10 +101,10 @@ def test_cases_are_prepared_bit_for_bit_as_in_one_process(
     planned_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(planned_home / "raw", tmp_path / "raw")
-    words = ("-d", "5", "--home", tmp_path, "--scheduler", "local", "-np", 2)
+    words = ("-d", "5", "--home", tmp_path, "--scheduler", "local", "-np", 1)
     with caplog.at_level("INFO"):
         assert run_main("plan", *words) == 0
-    assert "Working on 2 Dask workers of this machine." in caplog.messages
+    assert "Working on 1 Dask worker of this machine." in caplog.messages
     prepared = contents(tmp_path / "preprocessed" / DATASET / "2d")
     assert prepared == contents(planned_home / "preprocessed" / DATASET / "2d")
     assert len(prepared) >= 10
