@@ -2,6 +2,7 @@
 
     python benchmarks/growth.py            # all, about half an hour on one core
     python benchmarks/growth.py --work FOLDER   # the same; given again, it goes on
+    python benchmarks/growth.py --work FOLDER --page   # what a run that was stopped has measured
     python benchmarks/growth.py --page     # only write the pages anew from benchmarks/growth.json
 
 writes `benchmarks/growth.md` with its picture, and the arithmetic for 100,000 scans in
@@ -16,6 +17,7 @@ import datetime
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,7 +25,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -202,11 +203,9 @@ def measure_all(work: Path) -> dict[str, object]:
     make_home(work / "taught", work / "small", 8)
     plain, networks = small_models(work / "taught")
 
-    def stages(names: Sequence[str], home: Path, model: Path) -> list[dict[str, Any]]:
-        count = int(home.name.split("_")[1]) if home.name.startswith("cases") else FEW
-        size = SMALL if home.name.startswith("cases") else int(home.name.split("_")[1])
-        about = {"cases": count, "voxels": size**3}
-        return [{"stage": s, **about, **measured(s, home, model)} for s in names]
+    def stages(names: Sequence[str], home: Path, model: Path) -> None:
+        for name in names:
+            measured(name, home, model)
 
     wanted = []
     for count in reversed(CASES):
@@ -223,14 +222,27 @@ def measure_all(work: Path) -> dict[str, object]:
             for names in (STAGES[:3], STAGES[3:])
         ]
         whole = pool.submit(_whole, work)
-        rows = sorted(
-            (row for one in running for row in one.result()),
-            key=lambda row: (row["cases"], row["voxels"], STAGES.index(row["stage"])),
-        )
+        for one in running:
+            one.result()
+        whole.result()
+    return collected(work)
+
+
+def collected(work: Path) -> dict[str, object]:
+    """What has been measured in a folder, of a run that was stopped too."""
+    rows = []
+    for home in sorted(path for path in work.iterdir() if re.fullmatch(r"\w+_\d+", path.name)):
+        kind, number = home.name.split("_")
+        at = (int(number), SMALL**3) if kind == "cases" else (FEW, int(number) ** 3)
+        for name in STAGES:
+            if kind in ("cases", "size") and (kept := work / f"{home.name}_{name}.json").exists():
+                found = json.loads(kept.read_text(encoding="utf-8"))
+                rows.append({"kind": kind, "stage": name, "cases": at[0], "voxels": at[1], **found})
+    rows.sort(key=lambda row: (row["cases"], row["voxels"]))
     return {
-        "by_cases": [row for row in rows if row["cases"] in CASES],
-        "by_size": [row for row in rows if row["cases"] not in CASES],
-        "whole": whole.result(),
+        "by_cases": [row for row in rows if row["kind"] == "cases"],
+        "by_size": [row for row in rows if row["kind"] == "size"],
+        "whole": _whole(work),
     }
 
 
@@ -260,12 +272,14 @@ def main() -> None:
     )
     parser.add_argument("--page", action="store_true", help="only write the pages")
     args = parser.parse_args()
+    found = collected(args.work) if args.page and args.work else None
     if not args.page:
         os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
         # Forked from a process that has imported everything, which is not measured.
         multiprocessing.set_forkserver_preload(_IMPORTED)
         with tempfile.TemporaryDirectory() as temporary:
             found = measure_all(args.work or Path(temporary))
+    if found is not None:
         about = {
             "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
             "commit": commit(),

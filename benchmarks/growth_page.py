@@ -70,16 +70,17 @@ def _of(rows: Sequence[Row], stage: str) -> list[Row]:
 
 def _growth(rows: Sequence[Row], by: str, from_: float, unit: float, named: str) -> str:
     table = []
+    everywhere = sorted({row[by] for row in rows})
     for stage, name in NAMES.items():
         found = _of(rows, stage)
         late = [row for row in found if row[by] >= from_]
-        last = found[-1]
+        last, seconds = found[-1], {row[by]: f"{row['cpu_s']:.2f}" for row in found}
         table.append(
             {
                 "stage": name,
-                **{f"s for {row[by]:,}": f"{row['cpu_s']:.2f}" for row in found},
+                **{f"s for {at:,}": seconds.get(at, "not measured") for at in everywhere},
                 "exponent, all": f"{slope(found, by):.2f}",
-                f"exponent from {from_:,.0f} on": f"{slope(late, by):.2f}",
+                f"exponent from {from_:,.0f} on": f"{slope(late, by):.2f}" if late[1:] else "-",
                 "peak MB, first and last": f"{found[0]['peak_mb']:.0f}, {last['peak_mb']:.0f}",
                 f"MB for {named}": f"{unit * per_unit(found, by):.2f}",
             }

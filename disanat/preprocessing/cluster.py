@@ -27,6 +27,8 @@ _AHEAD = 3
 """Cases for each worker that wait at the scheduler; the others wait here."""
 _RETRIES = 2
 _PATIENCE_S = "30s"
+_INSIDE = "127.0.0.1:0"
+"""The page about a local cluster can only be read on this machine, at some free port."""
 _one_at_a_time = threading.Lock()
 
 
@@ -128,7 +130,7 @@ def connected(scheduler: str | None, processes: int | None = None) -> Iterator[C
     count = processes or workers_that_fit(os.cpu_count() or 1, _USUAL_PEAK_GB)
     with (
         LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0
+            n_workers=count, threads_per_worker=1, dashboard_address=_INSIDE, memory_limit=0
         ) as local,
         Client(local) as client,
     ):

@@ -29,7 +29,7 @@ distributed = pytest.importorskip("distributed", reason="Dask is not installed (
 def dask() -> Iterator[Any]:
     """A scheduler with two worker processes on loopback."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
         yield cluster
 
