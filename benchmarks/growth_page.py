@@ -31,6 +31,7 @@ NAMES = {
 _COLOURS = dict(zip(NAMES, ("#7f7f7f", "#1f77b4", "#9467bd", "#d62728", "#2ca02c"), strict=True))
 _BEGIN, _END = "<!-- arithmetic: begin -->", "<!-- arithmetic: end -->"
 _FIT_FROM = 100
+_ONE_PROCESS = ("load", "evaluate")
 Row = Mapping[str, Any]
 
 
@@ -157,7 +158,9 @@ def _arithmetic(record: Mapping[str, Any]) -> str:
                 "stage": NAMES[name],
                 "seconds a scan": f"{row['cpu_s'] / row['cases']:.2f}",
                 **{
-                    f"hours, {n} core{'s' if n > 1 else ''}": f"{hours / n:,.1f}"
+                    f"hours, {n} core{'s' if n > 1 else ''}": "-"
+                    if n > 1 and name in _ONE_PROCESS
+                    else f"{hours / n:,.1f}"
                     for n in WORKERS
                 },
                 "memory of a worker": f"{row['peak_mb'] / 1000:.1f} GB",
@@ -186,39 +189,44 @@ def _arithmetic(record: Mapping[str, Any]) -> str:
     ]
     shape = " x ".join(map(str, whole["shape"]))
     return f"""
-*Computed by `benchmarks/growth.py` from what it measured on {record["date"]} ({record["machine"]},
-commit {record["commit"]}): scans of {shape} voxels of 1 mm, one channel, one thread each. How time
-and memory grow is in [growth](../benchmarks/growth.md).*
+*Computed by `benchmarks/growth.py` from what it measured on {record["date"]}
+({record["machine"]}, commit {record["commit"]}): scans of {shape} voxels of 1 mm, one
+channel, one thread each. How time and memory grow is in [growth](../benchmarks/growth.md).*
 
 {markdown_table(table)}
 
-The hours on several cores are those on one, divided: cases know nothing of each other. A single
-process starts training, and evaluation is one process too: for these two the first column of hours
-holds.
+The hours on several cores are those on one, divided: cases know nothing of each other. Each process
+that trains reads all cases by itself, and evaluation is one process.
 
 {markdown_table(room)}
 
 {markdown_table(held)}
 
 The last table is the slope of peak memory against the number of cases, 10 to
-{max(row["cases"] for row in by_cases):,}: what a process keeps of each case when all go through
-it. {_elsewhere()}
+{max(row["cases"] for row in by_cases):,}: what a process keeps of each case when all go through it.
+For training it is what limits the number of cases: train on a part of them, or with more memory.
+
+{_elsewhere()}
 """
 
 
 def _elsewhere() -> str:
     """The same figures on real scans, as other pages have them."""
     compare = (ROOT / "benchmarks/compare.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in compare.splitlines() if re.match(r"\| dal +\|", line)]
-    seconds = [float(row[-3]) for row in rows if _is_number(row[-3])]
-    peaks = [float(row[-2]) for row in rows if _is_number(row[-2])]
+    seconds, peaks, costs = [], [], False
+    for line in compare.splitlines():
+        if line.startswith("| method"):
+            costs = re.search(r"\| s +\| peak MB +\|$", line) is not None
+        if costs and re.match(r"\| dal +\|", line):
+            seconds.append(float(line.split("|")[-3]))
+            peaks.append(float(line.split("|")[-2]))
     reliability = (ROOT / "benchmarks/reliability.md").read_text(encoding="utf-8")
     load = re.search(r"\| (\d+) +\| \d+ +\| (\d+), (\d+) MB", reliability)
     said = []
     if seconds and peaks:
         said.append(
-            f"On real scans prediction took {min(seconds):g} to {max(seconds):g} s a volume with "
-            f"all cores of that machine, and {max(peaks) / 1000:.1f} GB at most "
+            f"On real scans `dal` took {min(seconds):g} to {max(seconds):g} s a volume with all "
+            f"cores\nof that machine, and {max(peaks) / 1000:.1f} GB at most "
             "([comparison](../benchmarks/compare.md))."
         )
     if load:
@@ -226,11 +234,7 @@ def _elsewhere() -> str:
             f"Over {load[1]} volumes in one call memory went from {load[2]} to {load[3]} MB "
             "([reliability](../benchmarks/reliability.md))."
         )
-    return " ".join(said)
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\s*[\d.]+\s*", text) is not None
+    return "\n".join(said)
 
 
 def _draw(record: Mapping[str, Any], target: Path) -> None:
@@ -250,7 +254,7 @@ def _draw(record: Mapping[str, Any], target: Path) -> None:
                 label=f"{name} ({slope(rows, by):.2f})", **style,
             )  # fmt: skip
             column[1].plot(x, [row["peak_mb"] for row in rows], label=name, **style)
-        reach = np.array([min(x), max(x)])
+        reach = np.array([f([row[by] for row in record[series]]) for f in (min, max)])
         longest = max(row["cpu_s"] for row in record[series])
         column[0].plot(reach, longest * reach / reach[1], "k:", label="linear growth")
         column[0].set(xscale="log", yscale="log", ylabel="processor seconds", xlabel=label)
