@@ -67,11 +67,13 @@ setup(
     extras_require={
         "dicom": ["highdicom>=0.23"],
         "completion": ["argcomplete>=3.0"],
+        "dask": ["distributed>=2024.8"],
         "tensorboard": ["tensorboard"],
         "dev": [
             "argcomplete>=3.0",
             "bandit",
             "bids-validator-deno>=2.0",
+            "distributed>=2024.8",
             "highdicom>=0.23",
             "hypothesis",
             "import-linter",

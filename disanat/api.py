@@ -30,6 +30,7 @@ from disanat.inference.find import find_members, find_model
 from disanat.inference.predictor import Predictor
 from disanat.methods.registry import get_method
 from disanat.plans import Plans, load_json
+from disanat.preprocessing.parallel import Elsewhere
 from disanat.reporting.subgroup_page import write_subgroup_pages
 from disanat.scoring.calibration import BEST
 from disanat.training import train as training
@@ -250,6 +251,7 @@ def compare(
     participants: Sequence[str | Path] = (),
     columns: Sequence[str] = (),
     cuts: Mapping[str, Sequence[float]] | None = None,
+    cluster: Elsewhere | None = None,
 ) -> Outcome:
     """Train, predict and judge several methods alike; what `disanat_compare` does.
 
@@ -275,6 +277,7 @@ def compare(
         participants: a `participants.tsv` for all sets, or one for each: compares its subgroups.
         columns: of these tables, whose groups are compared; none takes all.
         cuts: where columns of numbers are cut; others into terciles.
+        cluster: whose workers predict, as `disanat.preprocessing.cluster.connected` gives it.
 
     Returns:
         The table, the page it was written to, and what failed.
@@ -320,6 +323,7 @@ def compare(
             workers=processes,
             name=name,
             participants=tables_of_sets(tables, sets) if tables else {},
+            cluster=cluster,
         )
     )
 

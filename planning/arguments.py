@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from disanat.cli.common import add_home_argument
+from disanat.cli.common import add_home_argument, add_scheduler_argument
 from disanat.plans import BRAIN_MASK_TOOLS, NORMS
 from planning.planner import CONFIGURATIONS
 from planning.prior import PRIORS
@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="how many cases to work on at the same time; 0: one after the other, without worker "
         "processes (default: the cores there are, at most 4, and fewer where memory is short)",
     )
+    add_scheduler_argument(parser)
     _add_overrides(parser)
     parser.add_argument(
         "--no_pp", action="store_true", help="only plan: do not preprocess the scans"

@@ -13,30 +13,34 @@ from planning.arguments import build_parser
 
 if TYPE_CHECKING:
     from disanat.plans import Plans
+    from disanat.preprocessing.parallel import Processes
     from planning.planner import Overrides
 
 __all__ = ["build_parser", "main"]
 
 
 def _run(args: argparse.Namespace) -> int:
+    from disanat.preprocessing.cluster import connected
     from planning.dataset import plan_and_preprocess
 
     if args.explain:
         return _explain_last(args)
     overrides = _overrides(args)
-    if args.verify:
-        return _verify(args, overrides)
-    plan_and_preprocess(
-        args.dataset,
-        args.home,
-        gpu_memory_gb=args.gpu_memory_gb,
-        configurations=args.configurations,
-        processes=args.processes,
-        preprocess=not args.no_pp,
-        overrides=overrides,
-        plans_name=args.plans_name or "",
-        planned=_print,
-    )
+    with connected(args.scheduler, args.processes) as cluster:
+        workers = args.processes if cluster is None else cluster
+        if args.verify:
+            return _verify(args, overrides, workers)
+        plan_and_preprocess(
+            args.dataset,
+            args.home,
+            gpu_memory_gb=args.gpu_memory_gb,
+            configurations=args.configurations,
+            processes=workers,
+            preprocess=not args.no_pp,
+            overrides=overrides,
+            plans_name=args.plans_name or "",
+            planned=_print,
+        )
     return 0
 
 
@@ -74,14 +78,16 @@ def _explain_last(args: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(args: argparse.Namespace, overrides: Overrides) -> int:
+def _verify(
+    args: argparse.Namespace, overrides: Overrides, processes: Processes | None
+) -> int:
     from planning.dataset import raw_dataset
     from planning.plan_dataset import required_tool
     from planning.processes import fitting_processes
     from planning.verify import problem_table, verify_dataset
 
     raw = raw_dataset(resolve_home(args.home), args.dataset)
-    workers = fitting_processes(raw) if args.processes is None else args.processes
+    workers = fitting_processes(raw) if processes is None else processes
     problems = verify_dataset(raw, workers, True, required_tool(overrides))
     if problems:
         print(problem_table(problems, str(raw.folder)))

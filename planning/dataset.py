@@ -11,6 +11,7 @@ from disanat.home import Home, resolve_home
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.locks import hold
 from disanat.plans import Plans, load_json
+from disanat.preprocessing.parallel import Processes
 from planning.plan_dataset import PLANS, Request, plan_dataset
 from planning.planner import Overrides
 from planning.processes import fitting_processes
@@ -24,7 +25,7 @@ def plan(
     *,
     gpu_memory_gb: float | None = None,
     configurations: Sequence[str] = ("2d",),
-    processes: int | None = None,
+    processes: Processes | None = None,
     progress: bool = True,
     overrides: Overrides | None = None,
     plans_name: str = "",
@@ -41,7 +42,7 @@ def plan(
         configurations: of `2d`, `3d_fullres` and `3d_lowres`. Those planned before stay in the
             plan, 3d_lowres only if named again.
         processes: workers; 0 works in this process, None takes the cores there are, at most 4, and
-            fewer where memory is short.
+            fewer where memory is short; or a cluster.
         progress: show bars.
         overrides: what the user decides himself.
         plans_name: keep this plan beside the others under a name.
@@ -71,7 +72,7 @@ def preprocess(
     home: str | Path | None = None,
     *,
     configurations: Sequence[str] | None = None,
-    processes: int | None = None,
+    processes: Processes | None = None,
     plans_name: str = "",
 ) -> tuple[Path, ...]:
     """Prepare a planned dataset's scans for training.
@@ -83,7 +84,7 @@ def preprocess(
         home: folder with `raw/` and `preprocessed/`; None takes DISANAT_HOME, else ./disanat_home.
         configurations: to prepare for, names of the plan's; None takes the recommended one.
         processes: workers; 0 works in this process, None takes the cores there are, at most 4, and
-            fewer where memory is short.
+            fewer where memory is short; or a cluster.
         plans_name: of the plan, where the dataset has several.
 
     Returns:
@@ -94,7 +95,7 @@ def preprocess(
         DatasetError: the dataset is missing, or fewer than four of its cases can be used.
         BusyError: another process trains on these cases, or prepares them.
     """
-    place = resolve_home(home)
+    place = _home(home, processes)
     raw = raw_dataset(place, dataset)
     folder = place.plans_folder(raw.name, plans_name)
     remedy = f"plan it first with disanat_plan_and_preprocess -d {dataset}"
@@ -118,7 +119,7 @@ def plan_and_preprocess(
     *,
     gpu_memory_gb: float | None = None,
     configurations: Sequence[str] = ("2d",),
-    processes: int | None = None,
+    processes: Processes | None = None,
     preprocess: bool = True,
     progress: bool = True,
     overrides: Overrides | None = None,
@@ -143,7 +144,7 @@ def plan_and_preprocess(
     Raises:
         DisanatError: as `plan` and `preprocess`.
     """
-    place = resolve_home(home)
+    place = _home(home, processes)
     raw = raw_dataset(place, dataset)
     settings = Request(
         gpu_memory_gb,
@@ -171,13 +172,20 @@ def raw_dataset(home: Home, wanted: str) -> RawDataset:
     return read_dataset(home.raw / home.dataset_name(wanted))
 
 
+def _home(home: str | Path | None, processes: Processes | None) -> Home:
+    """The home folder; for workers elsewhere, who stand in other folders, from the root on."""
+    place = resolve_home(home)
+    here = processes is None or isinstance(processes, int)
+    return place if here else Home(place.root.absolute())
+
+
 def _alone(home: Home, raw: RawDataset, plans_name: str) -> AbstractContextManager[None]:
     """Hold the folder of the plan: no second process plans or prepares there meanwhile."""
     return hold(home.plans_folder(raw.name, plans_name), "planning and preprocessing")
 
 
 def _preprocess(
-    home: Home, plans: Plans, configurations: Sequence[str], processes: int
+    home: Home, plans: Plans, configurations: Sequence[str], processes: Processes
 ) -> None:
     # heavy; --help must be quick
     from disanat.inference.anatomy import EncoderTissues

@@ -24,7 +24,7 @@ from disanat.plans import (
     save_json,
 )
 from disanat.preprocessing.label_maps import read_tissues
-from disanat.preprocessing.parallel import each_result
+from disanat.preprocessing.parallel import Processes, each_result
 from planning.aggregate import aggregate
 from planning.case_measures import measure_case
 from planning.content import content_of
@@ -72,7 +72,7 @@ class Examination:
 
 def fingerprint_dataset(
     dataset: RawDataset,
-    processes: int,
+    processes: Processes,
     progress: bool,
     former: Sequence[CaseFingerprint] = (),
     tool: BrainMaskTool = "extractor",
@@ -142,7 +142,7 @@ def _usable(dataset: RawDataset, examined: Sequence[Examination]) -> list[CaseFi
 
 def examine_dataset(
     dataset: RawDataset,
-    processes: int,
+    processes: Processes,
     progress: bool,
     former: Sequence[CaseFingerprint] = (),
     tool: BrainMaskTool = "extractor",

@@ -20,6 +20,7 @@ from disanat.plans import (
     save_json,
 )
 from disanat.preprocessing.brain_tools import require_tool
+from disanat.preprocessing.parallel import Processes
 from planning.fingerprint import fingerprint_dataset, kept_measures
 from planning.memory import default_memory
 from planning.planner import CONFIGURATIONS, Overrides, plan
@@ -41,7 +42,7 @@ class Request:
 
     gpu_memory_gb: float | None
     configurations: tuple[str, ...]
-    processes: int
+    processes: Processes
     progress: bool
     overrides: Overrides = field(default_factory=Overrides)
     plans_name: str = ""

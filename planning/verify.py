@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from disanat.io.dataset import RawDataset
 from disanat.plans import BrainMaskTool
+from disanat.preprocessing.parallel import Processes
 from planning.fingerprint import Problem, examine_dataset
 
 __all__ = ["problem_table", "verify_dataset"]
@@ -16,7 +17,7 @@ _WIDTHS = (16, 44, 36, 36)
 
 
 def verify_dataset(
-    dataset: RawDataset, processes: int, progress: bool, tool: BrainMaskTool = "extractor"
+    dataset: RawDataset, processes: Processes, progress: bool, tool: BrainMaskTool = "extractor"
 ) -> list[Problem]:
     """All problems of all training cases; writes nothing.
 

@@ -23,6 +23,7 @@ __all__ = [
     "add_home_argument",
     "add_prediction_arguments",
     "add_processes_argument",
+    "add_scheduler_argument",
     "add_subgroup_arguments",
     "add_verbose_argument",
     "cuts_of",
@@ -103,6 +104,17 @@ def add_processes_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_scheduler_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--scheduler`; give `args.scheduler` to `disanat.preprocessing.cluster.connected`."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="tcp://HOST:PORT|local",
+        help="share the cases out, a task for each, among the workers of this Dask scheduler, who "
+        "see the same folders; local: among processes of this machine, which are started for it "
+        "(needs pip install 'disanat[dask]')",
+    )
+
+
 def add_subgroup_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
     """Add `--participants`, `--columns` and `--cut`; give `args.cuts` to `cuts_of`.
 
@@ -161,12 +173,13 @@ def prepare_processes(wanted: int | None) -> int:
     Raises:
         PlanError: fewer than none are wanted.
     """
-    cores = os.cpu_count() or 1
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes that train together here
+    cores = (os.cpu_count() or 1) // beside
     workers = wanted
     if workers is None:
         from disanat.preprocessing.parallel import workers_that_fit  # --help must be quick
 
-        workers = 0 if cores <= 2 else workers_that_fit(min(4, cores // 2), _RENDERER_GB)
+        workers = 0 if cores <= 2 else workers_that_fit(min(4, cores // 2), _RENDERER_GB * beside)
     if workers < 0:
         raise PlanError(f"-np {workers} is no number of processes: give 0 or more.")
     if workers > 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 from disanat.cli.common import (
     add_home_argument,
     add_processes_argument,
+    add_scheduler_argument,
     add_subgroup_arguments,
     cuts_of,
     prepare_processes,
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     add_processes_argument(parser)
+    add_scheduler_argument(parser)
     add_home_argument(parser)
     return parser
 
@@ -79,27 +81,30 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     workers = prepare_processes(args.processes)
     from disanat.api import compare
+    from disanat.preprocessing.cluster import connected
 
-    outcome = compare(
-        args.methods,
-        args.input,
-        args.labels,
-        dataset=args.dataset,
-        configuration=args.configuration,
-        fold=args.fold,
-        home=args.home,
-        epochs=args.epochs,
-        minutes=args.minutes,
-        channels=args.use_channels,
-        device=args.device,
-        seed=args.seed,
-        processes=workers,
-        plans_name=args.plans_name,
-        name=args.name,
-        participants=args.participants or (),
-        columns=args.columns,
-        cuts=cuts_of(args.cuts),
-    )
+    with connected(args.scheduler) as cluster:
+        outcome = compare(
+            args.methods,
+            args.input,
+            args.labels,
+            dataset=args.dataset,
+            configuration=args.configuration,
+            fold=args.fold,
+            home=args.home,
+            epochs=args.epochs,
+            minutes=args.minutes,
+            channels=args.use_channels,
+            device=args.device,
+            seed=args.seed,
+            processes=workers,
+            plans_name=args.plans_name,
+            name=args.name,
+            participants=args.participants or (),
+            columns=args.columns,
+            cuts=cuts_of(args.cuts),
+            cluster=cluster,
+        )
     beside = "compare.csv, subgroups.md" if args.participants else "compare.csv"
     print(f"{outcome.text}\nWritten: {outcome.page}, and beside it {beside} and the pictures")
     return _FAILED if outcome.failed else 0

@@ -7,7 +7,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from disanat.cli.common import add_home_argument, add_prediction_arguments, run_command
+from disanat.cli.common import (
+    add_home_argument,
+    add_prediction_arguments,
+    add_scheduler_argument,
+    run_command,
+)
 from disanat.errors import DatasetError
 
 __all__ = ["build_parser", "main"]
@@ -104,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="K",
         help="predict part K of these, from 0 to N - 1 (default: 0)",
     )
+    add_scheduler_argument(parser)
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -129,6 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from disanat.api import load_predictor
     from disanat.inference.folder import predict_folder
+    from disanat.preprocessing.cluster import connected
 
     if not 0 <= args.part_id < args.num_parts:
         raise DatasetError(
@@ -145,19 +152,21 @@ def _run(args: argparse.Namespace) -> int:
         threshold=args.threshold,
     )
     extras = tuple(dict.fromkeys(args.save))
-    rows = predict_folder(
-        predictor,
-        args.input,
-        args.output,
-        extras,
-        args.use_channels,
-        args.brain_masks,
-        (args.part_id, args.num_parts),
-        args.overwrite,
-        args.register,
-        args.channels,
-        args.bids,
-    )
+    with connected(args.scheduler) as cluster:
+        rows = predict_folder(
+            predictor,
+            args.input,
+            args.output,
+            extras,
+            args.use_channels,
+            args.brain_masks,
+            (args.part_id, args.num_parts),
+            args.overwrite,
+            args.register,
+            args.channels,
+            args.bids,
+            cluster=cluster,
+        )
     if args.report:
         from disanat.reporting.report.write import write_report
 

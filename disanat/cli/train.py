@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import sys
 import textwrap
+import time
 from collections.abc import Sequence
 
 from disanat.ablations import MEANINGS
 from disanat.cli.common import (
+    INTERRUPTED,
     add_home_argument,
     add_processes_argument,
     prepare_processes,
     run_command,
 )
+from disanat.errors import DisanatError, PlanError
 
 __all__ = ["build_parser", "main"]
+
+_LET_IT_SPEAK_S = 5.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,6 +81,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), help="where to train (default: a GPU if there is one)"
     )
+    several = parser.add_mutually_exclusive_group()
+    several.add_argument(
+        "--num_gpus",
+        type=int,
+        metavar="N",
+        help="share each batch among N GPUs of this machine, one process for each; for several "
+        "machines start it with torchrun (documentation/scaling.md)",
+    )
+    several.add_argument(
+        "--num_cpu_ranks",
+        type=int,
+        metavar="N",
+        help="share each batch among N processes without a GPU; OMP_NUM_THREADS says how many "
+        "threads each has (default: its part of the cores)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     add_processes_argument(parser)
     parser.add_argument(
@@ -110,6 +133,54 @@ def _meanings() -> str:
 
 def _run(args: argparse.Namespace) -> int:
     workers = prepare_processes(args.processes)
+    count = args.num_gpus if args.num_gpus is not None else args.num_cpu_ranks
+    if count is not None and "RANK" not in os.environ:
+        return _launch(args, count)
+    leads = os.environ.get("RANK", "0") == "0"
+    if "RANK" in os.environ:
+        # Else torch advises, once a process, to promise that every network has a gradient.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from disanat.training.loop import follow
+    from disanat.training.ranks import LAUNCHED, LOST, LostError, joined
+    from disanat.training.train import default_device
+
+    try:
+        with joined(args.device or default_device()) as ranks:
+            if ranks.leads:
+                _train(args, workers)
+            else:
+                logging.getLogger("disanat").setLevel(logging.WARNING)
+                follow(ranks)
+    except LostError:
+        if leads and LAUNCHED not in os.environ:
+            raise
+        return LOST
+    except DisanatError:
+        if not leads:
+            # The leading process may be about to say the same, and then stops this one.
+            time.sleep(_LET_IT_SPEAK_S)
+        raise
+    except KeyboardInterrupt:
+        if leads:
+            raise
+        return INTERRUPTED
+    return 0
+
+
+def _launch(args: argparse.Namespace, count: int) -> int:
+    """Start as many processes, which share the work of this command."""
+    from disanat.training.launch import launch
+
+    device = "cuda" if args.num_gpus is not None else "cpu"
+    if args.device not in (None, device):
+        raise PlanError(
+            f"--device {args.device} does not go with --num_"
+            f"{'gpus' if device == 'cuda' else 'cpu_ranks'}: leave it out."
+        )
+    return launch("disanat.cli.train", [*args.argv, "--device", device], count, device)
+
+
+def _train(args: argparse.Namespace, workers: int) -> None:
     from disanat.api import train
 
     train(
@@ -129,9 +200,14 @@ def _run(args: argparse.Namespace) -> int:
         plans_name=args.plans_name,
         ablations=args.ablate,
     )
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return run_command(_run, build_parser(), argv)
+    parser = build_parser()
+    parser.set_defaults(argv=list(sys.argv[1:] if argv is None else argv))
+    return run_command(_run, parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

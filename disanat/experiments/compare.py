@@ -27,6 +27,7 @@ from disanat.home import Home, read_json, write_json
 from disanat.inference.model import DESCRIPTION, finished, load_model, model_folder
 from disanat.locks import hold
 from disanat.plans import Configuration, Plans, to_dict
+from disanat.preprocessing.parallel import Elsewhere
 from disanat.training.plateau import FEWEST_EPOCHS
 from disanat.training.settings import TrainingSettings
 from disanat.training.train import train
@@ -77,6 +78,8 @@ class Comparison:
     name: str = ""
     participants: Mapping[str, Participants] = field(default_factory=dict)
     """By the set's name: the table whose columns make subgroups."""
+    cluster: Elsewhere | None = None
+    """Whose workers predict."""
 
     @property
     def folder(self) -> Path:
@@ -220,7 +223,7 @@ def _users_own(comparison: Comparison, method: str) -> Path | None:
 def _measured(comparison: Comparison, method: TrainedMethod, one: LabelledSet) -> Measured:
     folder = comparison.folder / "predictions" / method.name / one.name
     log.info("%s on %s.", method.name, one.name)
-    return measure(method.folder, one, folder, comparison.device)
+    return measure(method.folder, one, folder, comparison.device, comparison.cluster)
 
 
 def _lacking(method: str, one: LabelledSet, measured: Measured) -> list[str]:

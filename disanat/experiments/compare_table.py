@@ -171,7 +171,7 @@ def _set_rows(one: SetResult) -> list[dict[str, str]]:
         }
         for size in one.recall(method):
             cells[f"found {size.size}"] = f"{size.found}/{size.lesions}" if size.lesions else "-"
-        cells |= {"s": _number(found.cost.seconds, 1), "peak MB": f"{found.cost.peak_mb:.0f}"}
+        cells |= {"s": _number(found.cost.seconds, 1), "peak MB": _number(found.cost.peak_mb, 0)}
         rows.append(cells)
     return rows
 

@@ -28,7 +28,7 @@ from disanat.home import read_json, write_json
 from disanat.inference.folder import predict_folder
 from disanat.inference.model import finished
 from disanat.inference.predictor import Predictor
-from disanat.preprocessing.parallel import MINUTES_PER_JOB
+from disanat.preprocessing.parallel import MINUTES_PER_JOB, Elsewhere
 
 __all__ = ["Cost", "Measured", "measure", "peak_memory_mb"]
 
@@ -43,9 +43,10 @@ class Cost:
     """What a prediction takes. `seconds` is the median over volumes (None if none succeeded)."""
 
     seconds: float | None
-    peak_mb: float
+    peak_mb: float | None
     """Of the whole process on a CPU: Python, its libraries, the networks and the largest volume of
-    the set. On a GPU: what torch had allocated there."""
+    the set. On a GPU: what torch had allocated there. None where workers of a cluster predicted,
+    which do other things too."""
     device: str
 
 
@@ -59,7 +60,13 @@ class Measured:
     """Cases of the set that failed."""
 
 
-def measure(model: Path, one: LabelledSet, folder: Path, device: str) -> Measured:
+def measure(
+    model: Path,
+    one: LabelledSet,
+    folder: Path,
+    device: str,
+    cluster: Elsewhere | None = None,
+) -> Measured:
     """Predict and judge a set, or read what an earlier call found with the same model and cases.
 
     Args:
@@ -67,6 +74,7 @@ def measure(model: Path, one: LabelledSet, folder: Path, device: str) -> Measure
         one: the set.
         folder: where the predictions go; whatever is there of another model is removed.
         device: `cpu` or `cuda`.
+        cluster: whose workers predict; else a process of its own does.
 
     Raises:
         DisanatError: nothing could be predicted or judged.
@@ -83,7 +91,7 @@ def measure(model: Path, one: LabelledSet, folder: Path, device: str) -> Measure
     done = _earlier(folder, stamp)
     if done is None:
         shutil.rmtree(folder, ignore_errors=True)
-        done = _predicted(model, one, folder, device)
+        done = _predicted(model, one, folder, device, cluster)
         evaluation = evaluate_folder(folder, one.labels, scans=Scans.find(folder, "", one.scans))
         write_evaluation(evaluation, folder)
         write_json({"schema_version": 1, "stamp": stamp, "cost": asdict(done)}, folder / _DONE)
@@ -117,12 +125,29 @@ def _earlier(folder: Path, stamp: dict[str, object]) -> Cost | None:
     return Cost(**kept["cost"]) if kept.get("stamp") == stamp else None
 
 
-def _predicted(model: Path, one: LabelledSet, folder: Path, device: str) -> Cost:
-    """Predict in a fresh process, whose peak memory is the prediction's own."""
+def _predicted(
+    model: Path, one: LabelledSet, folder: Path, device: str, cluster: Elsewhere | None
+) -> Cost:
+    if cluster is None:
+        peak: float | None = _apart(model, one, folder, device)
+    else:
+        channels = None if one.channels is None else list(one.channels)
+        predictor = Predictor.from_folder(model, device)
+        predict_folder(predictor, one.scans, folder, (), channels, cluster=cluster)
+        peak = None
+    with open(folder / _TABLE, newline="", encoding="utf-8") as handle:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(handle) if row["seconds"]]
+    return Cost(float(np.median(seconds)) if seconds else None, peak, device)
+
+
+def _apart(model: Path, one: LabelledSet, folder: Path, device: str) -> float:
+    """Predict in a fresh process; returns its peak memory, which is the prediction's own."""
     limit = 60 * MINUTES_PER_JOB * len(one.cases())
     pool = ProcessPool(1, context=multiprocessing.get_context("spawn"))
     try:
-        peak = pool.schedule(_predict, args=(model, one, folder, device), timeout=limit).result()
+        call = pool.schedule(_predict, args=(model, one, folder, device), timeout=limit)
+        peak: float = call.result()
+        return peak
     except ProcessExpired as cause:
         raise ModelError(
             f"The process that predicted {one.name} with {model} died (often for want of "
@@ -136,9 +161,6 @@ def _predicted(model: Path, one: LabelledSet, folder: Path, device: str) -> Cost
     finally:
         pool.stop()
         pool.join(timeout=10)
-    with open(folder / _TABLE, newline="", encoding="utf-8") as handle:
-        seconds = [float(row["seconds"]) for row in csv.DictReader(handle) if row["seconds"]]
-    return Cost(float(np.median(seconds)) if seconds else None, peak, device)
 
 
 def _predict(model: Path, one: LabelledSet, folder: Path, device: str) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
-from disanat.home import write_json
+from disanat.home import remove_temporaries, write_json
 from disanat.inference.bids import (
     check_layout,
     describe_dataset,
@@ -37,10 +37,12 @@ from disanat.inference.records import (
     keep,
     made_from,
 )
+from disanat.inference.sent import SentPredictor
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
 from disanat.locks import hold
 from disanat.preprocessing.alignment import AlignedChannel
+from disanat.preprocessing.parallel import Elsewhere, each_result
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -51,7 +53,7 @@ log = logging.getLogger(__name__)
 class _Work:
     """What is the same for all cases of one prediction."""
 
-    predictor: Predictor
+    predictor: Predictor | SentPredictor
     target: Path
     extras: tuple[str, ...]
     brain_masks: Path | None
@@ -86,6 +88,7 @@ def predict_folder(
     register: bool = False,
     channel_names: Sequence[str] = (),
     bids: bool = False,
+    cluster: Elsewhere | None = None,
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
 
@@ -106,6 +109,7 @@ def predict_folder(
         register: bring channels on other grids onto that of the first; else they are refused.
         channel_names: what the channels are called, in the order of their numbers.
         bids: lay the results out as BIDS derivatives.
+        cluster: whose workers predict, a task for each case; they see the same folders.
 
     Returns:
         One row per case of the part, those that failed with status `failed` and a message.
@@ -115,6 +119,9 @@ def predict_folder(
             masks, or the output folder is laid out otherwise.
         BusyError: another process predicts into the folder, or the same part.
     """
+    if cluster is not None:  # its workers stand in other folders
+        source, target = source.absolute(), target.absolute()
+        brain_masks = None if brain_masks is None else brain_masks.absolute()
     cases = input_cases(source, channels)
     if brain_masks is not None and not brain_masks.is_dir():
         raise DatasetError(
@@ -140,8 +147,9 @@ def predict_folder(
     facts = prediction_facts(
         predictor, source, channels, brain_masks, channel_names, register
     )
+    who = predictor if cluster is None else SentPredictor.of(predictor)
     work = _Work(
-        predictor, target, extras, brain_masks, named, register, settings, layout, facts
+        who, target, extras, brain_masks, named, register, settings, layout, facts
     )
     names = [case.name for case in cases]
     number, parts = part
@@ -151,11 +159,21 @@ def predict_folder(
             describe_dataset(target, cases, facts)
         table = Table(target, names, settings, alone=parts == 1)
         rows, kept = [], 0
-        for case in tqdm(cases[number::parts], desc="predicting", unit="case", disable=None):
-            row, before = _predict_one(work, case, overwrite)
+        jobs = [(work, case, overwrite) for case in cases[number::parts]]
+        own = [case.name for _, case, _ in jobs]
+        done = each_result(_predict_one, jobs, cluster or 0, own)
+        for row, before in tqdm(
+            done, desc="predicting", unit="case", disable=None, total=len(jobs)
+        ):  # fmt: skip
             kept += before
             rows.append(row)
             table.add(row)
+            if cluster is not None and row.status == "failed":  # the worker alone has said it
+                log.warning("case %s failed: %s", row.case, row.message)
+        if cluster is not None and parts == 1:
+            remove_temporaries(target)  # of workers that were lost
+        places = {name: place for place, name in enumerate(own)}
+        rows.sort(key=lambda row: places[row.case])
         table.finish(lambda records: write_case_list(target, records, layout))
     if kept:
         log.info(

@@ -9,6 +9,7 @@ from torch.nn import functional
 from disanat.methods.interface import Batch
 from disanat.methods.reconstruction import Reconstruction, shown
 from disanat.networks.builders import build_unet
+from disanat.networks.whole_batch import over_batch
 from disanat.plans import Configuration, Plans
 
 __all__ = ["DenoisingAutoencoder", "coarse_noise"]
@@ -51,7 +52,8 @@ class DenoisingAutoencoder(Reconstruction):
         inside = brain.to(images.dtype)
         noisy = images + _STRENGTH * _RANGE * coarse_noise(images) * inside
         error = (self.run(self.unet, noisy) - images).square() * inside
-        return {"denoising": error.sum() / inside.sum().clamp_min(1)}
+        total, voxels = over_batch(torch.stack([error.sum(), inside.sum()]))
+        return {"denoising": total / voxels.clamp_min(1)}
 
     def rebuilt(self, images: Tensor) -> Tensor:
         return self.run(self.unet, images)

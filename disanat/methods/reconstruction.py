@@ -14,6 +14,7 @@ from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChan
 from disanat.methods.pictures import Picture, pictures_of
 from disanat.networks.precision import calculating
 from disanat.networks.volume import apply_to_volume
+from disanat.networks.whole_batch import over_batch
 from disanat.plans import AXES, Configuration
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
@@ -29,7 +30,9 @@ _SEED = 20260
 def brain_error(rebuilt: Tensor, target: Tensor, brain: Tensor) -> Tensor:
     """Mean absolute difference inside the brain; all (batch, 1, ...)."""
     inside = brain.to(rebuilt.dtype)
-    return ((rebuilt - target).abs() * inside).sum() / inside.sum().clamp_min(1)
+    error = ((rebuilt - target).abs() * inside).sum()
+    error, voxels = over_batch(torch.stack([error, inside.sum()]))
+    return error / voxels.clamp_min(1)
 
 
 class Reconstruction(Method):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
-from disanat.home import Home
+from disanat.home import Home, remove_temporaries
 from disanat.io.cases import Case
 from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.store import is_stored, remove_case, save_case
@@ -18,7 +18,7 @@ from disanat.locks import hold
 from disanat.plans import Configuration, Plans, Triple
 from disanat.preprocessing.healthy import TissueEstimator, preprocess_case
 from disanat.preprocessing.label_maps import preprocess_label_map
-from disanat.preprocessing.parallel import each_result
+from disanat.preprocessing.parallel import Processes, each_result
 from disanat.preprocessing.provenance import case_made_from, map_made_from
 from disanat.tissues import TissueClass, scheme_by_names
 
@@ -34,7 +34,7 @@ def preprocess_dataset(
     dataset: str,
     plans: Plans,
     configuration: Configuration,
-    processes: int,
+    processes: Processes,
     tissue_estimator: TissueEstimator | None = None,
     tissues_from: str = "",
 ) -> None:
@@ -48,7 +48,7 @@ def preprocess_dataset(
         dataset: full name of the dataset.
         plans: its plan.
         configuration: the configuration to preprocess for.
-        processes: worker processes; 0 works in this one.
+        processes: worker processes; 0 works in this one; or a cluster.
         tissue_estimator: names the tissues where the plan's prior is `encoder`; must survive
             pickling.
         tissues_from: what that estimator is, so that cases are made anew by another one.
@@ -81,6 +81,8 @@ def preprocess_dataset(
             log.info("%d of %d cases were prepared before and are unchanged.", kept, len(cases))
         if maps:
             _prepare_label_maps(raw, maps, plans, configuration, folder, processes)
+        if not isinstance(processes, int):
+            remove_temporaries(folder)  # of workers that were lost
     if len(cases) - len(refused) < _FEWEST_CASES:
         raise DatasetError(
             f"Only {len(cases) - len(refused)} of {len(cases)} cases of {home.raw / dataset} could "
@@ -132,7 +134,7 @@ def _prepare_label_maps(
     plans: Plans,
     configuration: Configuration,
     folder: Path,
-    processes: int,
+    processes: Processes,
 ) -> None:
     """Prepare the label maps without scans; one that is wrong stops all."""
     work = partial(

@@ -7,18 +7,32 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from disanat.errors import DatasetError
 
-__all__ = ["MINUTES_PER_JOB", "each_result", "workers_that_fit"]
+__all__ = ["MINUTES_PER_JOB", "Elsewhere", "Processes", "each_result", "workers_that_fit"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class Elsewhere(Protocol):
+    """Workers that are no processes of this one, such as those of a cluster."""
+
+    def each_result(
+        self, work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], names: Sequence[str]
+    ) -> Iterator[T]:
+        """As the function `each_result`."""
+        ...
+
+
+Processes = int | Elsewhere
+"""Who works: so many processes (0: this one), or a cluster."""
 
 MINUTES_PER_JOB = 60.0
 """After so long a job hangs, in all likelihood: its process is stopped and its case named."""
@@ -29,7 +43,7 @@ _FREE_SHARE = 0.8
 def each_result(
     work: Callable[..., T],
     jobs: Sequence[tuple[Any, ...]],
-    processes: int,
+    processes: Processes,
     names: Sequence[str],
     minutes: float = MINUTES_PER_JOB,
 ) -> Iterator[T]:
@@ -41,7 +55,8 @@ def each_result(
     Args:
         work: called with the parts of a job; must survive pickling.
         jobs: arguments of each call.
-        processes: how many work at once; 0 works in this process, in the jobs' order.
+        processes: how many work at once; 0 works in this process, in the jobs' order. A cluster
+            has its own way with workers that are lost.
         names: of the jobs' cases, for messages.
         minutes: how long one job may take in a process of its own.
 
@@ -49,6 +64,9 @@ def each_result(
         DatasetError: a job took too long, or its memory ran out in this process as well; the
             message names the case.
     """
+    if not isinstance(processes, int):
+        yield from processes.each_result(work, jobs, names)
+        return
     if processes == 0 or not jobs:
         yield from (work(*job) for job in jobs)
         return

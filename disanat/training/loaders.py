@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -240,9 +240,11 @@ class Renderer:
         names: the cases to draw from.
         plans: the plan, for its tissue classes.
         configuration: the configuration.
-        seed: together with a batch's number it decides all that is drawn for it.
+        seed: together with the numbers of batch and pair it decides all that is drawn.
         deform: apply spatial augmentation.
         lesions: put synthetic lesions in; else every sample is healthy.
+        pairs: numbers of the pairs of a batch to render; all by default. A pair is the same
+            whichever others are rendered.
     """
 
     def __init__(
@@ -254,20 +256,26 @@ class Renderer:
         seed: int,
         deform: bool = True,
         lesions: bool = True,
+        pairs: range | None = None,
     ) -> None:
         self.seed = seed
-        self._loader = BlockLoader(folder, names, configuration)
+        self.pairs = range(configuration.batch_size // 2) if pairs is None else pairs
+        self._loader = BlockLoader(folder, names, replace(configuration, batch_size=2))
         rendering = RenderTransform(scheme_by_names(plans.classes), configuration, lesions)
         self._transform = Compose([*_spatial(configuration, deform), rendering])
 
     def batch(self, number: int) -> dict[str, np.ndarray]:
         """The batch of that number; numpy's own generator is left as it was."""
         before = np.random.get_state()
-        np.random.seed([self.seed, number])
         try:
-            return dict(self._transform(**next(self._loader)))
+            pairs = [self._pair(number, pair) for pair in self.pairs]
         finally:
             np.random.set_state(before)
+        return {key: np.concatenate([pair[key] for pair in pairs]) for key in pairs[0]}
+
+    def _pair(self, number: int, pair: int) -> dict[str, np.ndarray]:
+        np.random.seed([self.seed, number, pair])
+        return dict(self._transform(**next(self._loader)))
 
 
 def to_tensors(batch: dict[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from disanat.training.loaders import to_tensors
 from disanat.training.memory_guard import memory_runs_out, next_smaller
 from disanat.training.plateau import reached_plateau
 from disanat.training.progress import EpochRecord, draw_progress, told, write_log
+from disanat.training.ranks import Ranks, present_ranks
 from disanat.training.samples import draw_samples, is_due
 from disanat.training.settings import TrainingSettings
 from disanat.training.splits import Split
@@ -36,7 +38,7 @@ from disanat.training.stream import BatchStream, Source
 from disanat.training.tensorboard import TensorBoard
 from disanat.training.trainer import Trainer
 
-__all__ = ["train_networks", "trained_epochs"]
+__all__ = ["follow", "train_networks", "trained_epochs"]
 
 log = logging.getLogger(__name__)
 
@@ -73,23 +75,52 @@ def train_networks(
     """
     torch.manual_seed(settings.seed)
     np.random.seed(settings.seed)
-    trainer = Trainer(method, configuration, settings, began)
-    first = _go_on(trainer, folder, settings) if settings.resume else 0
-    if first < trainer.epochs:
-        source = Source(
-            cases,
-            tuple(split.train),
-            plans,
-            configuration,
-            settings.seed,
-            lesions=method.synthetic_lesions,
-        )
-        held_out = _validation_batches(source, split.watched, trainer.device)
-        with BatchStream(source, settings.workers, first * trainer.steps) as stream:
-            _train(trainer, stream, held_out, first, folder, settings)
+    ranks = present_ranks()
+    ranks.check(configuration)
+    ranks.send(_Job(type(method), plans, configuration, cases, split, settings))
+    trainer = Trainer(method, configuration, settings, began, ranks)
+    if settings.resume:
+        _go_on(trainer, folder)
+    if ranks.count > 1:
+        ranks.send(_packed(trainer.state()))
+    _train(trainer, cases, split, folder, settings)
     trainer.networks.load_state_dict(trainer.average.module.state_dict())
     trainer.networks.eval()
     return {name: value.cpu() for name, value in trainer.networks.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the other processes need to know of a training."""
+
+    kind: type[Method]
+    plans: Plans
+    configuration: Configuration
+    cases: Path
+    split: Split
+    settings: TrainingSettings
+
+
+def follow(ranks: Ranks) -> None:
+    """Train with the leading process, as often as it says; what all the others do.
+
+    Raises:
+        LostError: it is gone.
+    """
+    while (job := ranks.received()) is not None:
+        settings = replace(job.settings, tensorboard=False)
+        trainer = Trainer(
+            job.kind(job.plans, job.configuration), job.configuration, settings, None, ranks
+        )
+        packed = io.BytesIO(ranks.received())
+        trainer.load(torch.load(packed, trainer.device, weights_only=True))
+        _train(trainer, job.cases, job.split, None, settings)
+
+
+def _packed(state: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def trained_epochs(folder: Path) -> list[EpochRecord]:
@@ -98,25 +129,44 @@ def trained_epochs(folder: Path) -> list[EpochRecord]:
     return [EpochRecord.from_dict(record) for record in state["records"]] if state else []
 
 
-def _go_on(trainer: Trainer, folder: Path, settings: TrainingSettings) -> int:
-    """Take up the training in a folder; returns how many of its epochs are done."""
+def _go_on(trainer: Trainer, folder: Path) -> None:
+    """Take up the training in a folder."""
     state = load_checkpoint(folder, trainer.device)
     if state is None:
         log.warning("There is no checkpoint in %s: training starts anew.", folder)
-        return 0
+        return
     check_plan(state, trainer.planned, folder)
     trainer.load(state)
-    done = len(trainer.records)
-    log.info("Going on after epoch %d.", done)
-    return done
+    log.info("Going on after epoch %d.", len(trainer.records))
 
 
 def _train(
+    trainer: Trainer, cases: Path, split: Split, folder: Path | None, settings: TrainingSettings
+) -> None:
+    """The epochs that are left; without a folder, of another process, nothing is written."""
+    first, configuration = len(trainer.records), trainer.configuration
+    if first >= trainer.epochs:
+        return
+    source = Source(
+        cases,
+        tuple(split.train),
+        trainer.method.plans,
+        configuration,
+        settings.seed,
+        lesions=trainer.method.synthetic_lesions,
+        pairs=trainer.ranks.pairs(configuration),
+    )
+    held_out = _validation_batches(source, split.watched, trainer.device, trainer.ranks)
+    with BatchStream(source, settings.workers, first * trainer.steps) as stream:
+        _epochs(trainer, stream, held_out, first, folder, settings)
+
+
+def _epochs(
     trainer: Trainer,
     stream: BatchStream,
     held_out: list[dict[str, Tensor]],
     first: int,
-    folder: Path,
+    folder: Path | None,
     settings: TrainingSettings,
 ) -> None:
     """All epochs from `first` on; after each of them the training can be taken up again."""
@@ -129,14 +179,17 @@ def _train(
         initial=first * trainer.steps,
         desc="training",
         unit="step",
-        disable=None,
+        disable=True if folder is None else None,
     )
-    with bar, TensorBoard(settings.tensorboard, folder, first) as board:
+    with bar, TensorBoard(settings.tensorboard, folder or Path(), first) as board:
         for epoch in range(first, trainer.epochs):
             if settings.until_plateau and reached_plateau(trainer.errors):
                 log.info("The held-out error has stayed where it is: stopping after %d.", epoch)
                 break
+            trainer.ranks.reseed(settings.seed, epoch)
             trainer.records.append(_epoch(trainer, source, held_out, epoch, bar, smaller))
+            if folder is None:
+                continue
             drawn = _look(trainer, held_out[0], epoch, folder)
             save_checkpoint(trainer.state(), folder)
             board.add(trainer.records[-1], drawn)
@@ -146,13 +199,16 @@ def _train(
 
 
 def _validation_batches(
-    source: Source, names: tuple[str, ...], device: torch.device
+    source: Source, names: tuple[str, ...], device: torch.device, ranks: Ranks
 ) -> list[dict[str, torch.Tensor]]:
-    """The same few batches of held-out cases for every epoch."""
+    """The same few batches of held-out cases for every epoch, each for one of the processes."""
     configuration = source.configuration
     small = replace(configuration, batch_size=min(configuration.batch_size, 16))
-    aside = replace(source, names=names, configuration=small, seed=4242, deform=False).renderer()
-    return [to_tensors(aside.batch(number), device) for number in range(_VALIDATION_BATCHES)]
+    aside = replace(
+        source, names=names, configuration=small, seed=4242, deform=False, pairs=None
+    ).renderer()
+    numbers = range(ranks.rank, _VALIDATION_BATCHES, ranks.count)
+    return [to_tensors(aside.batch(number), device) for number in numbers]
 
 
 def _look(trainer: Trainer, batch: dict[str, Tensor], epoch: int, folder: Path) -> Path | None:
@@ -170,8 +226,7 @@ def _try_one_step(trainer: Trainer, batch: dict[str, np.ndarray], smaller: str) 
     """
     before = rng_state()
     with memory_runs_out(smaller):
-        losses = trainer.method.losses(to_tensors(batch, trainer.device))
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        trainer.backward(to_tensors(batch, trainer.device))
         trainer.optimiser.zero_grad(set_to_none=True)
     restore_rng(before)
 
@@ -204,7 +259,8 @@ def _epoch(
             "disanat_plan_and_preprocess --verify, or plan again."
         )
     with trainer.averaged(), torch.inference_mode():
-        figures = [trainer.method.validate(batch) for batch in validation]
+        own = [trainer.method.validate(batch) for batch in validation]
+    figures = trainer.ranks.gathered(own)
     seconds = time.monotonic() - began
     return EpochRecord(
         epoch=epoch,

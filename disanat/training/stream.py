@@ -38,6 +38,8 @@ class Source:
     seed: int
     deform: bool = True
     lesions: bool = True
+    pairs: range | None = None
+    """Which pairs of each batch; all by default."""
 
     def renderer(self) -> Renderer:
         return Renderer(
@@ -48,6 +50,7 @@ class Source:
             self.seed,
             self.deform,
             self.lesions,
+            self.pairs,
         )
 
 

@@ -32,6 +32,7 @@ from disanat.training.checkpoints import (
 from disanat.training.finished import BEGAN, PLANNED, cases_digest, is_finished_alike
 from disanat.training.loop import train_networks, trained_epochs
 from disanat.training.progress import EpochRecord
+from disanat.training.ranks import present_ranks
 from disanat.training.settings import TrainingSettings
 from disanat.training.splits import FOLDS, split_stored
 from disanat.training.warm_start import said_of_start, start_from
@@ -217,9 +218,11 @@ def _why_stopped(settings: TrainingSettings, configuration: Configuration, epoch
 
 
 def _described(device: str) -> str:
+    count = present_ranks().count
+    each = f"{count} x " if count > 1 else ""
     if device == "cuda":
-        return torch.cuda.get_device_name()
-    return f"cpu, {torch.get_num_threads()} threads"
+        return each + torch.cuda.get_device_name()
+    return f"{each}cpu, {torch.get_num_threads()} threads"
 
 
 def _check_parts(method: str, left_out: Sequence[str], allowed: Sequence[str]) -> None:

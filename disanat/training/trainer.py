@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from disanat.methods.interface import Method
 from disanat.plans import Configuration
 from disanat.training.checkpoints import planned_with, restore_rng, rng_state
 from disanat.training.progress import EpochRecord
+from disanat.training.ranks import ALONE, Ranks
 from disanat.training.settings import TrainingSettings
 
 __all__ = ["Trainer"]
@@ -39,8 +41,10 @@ class Trainer:
         configuration: Configuration,
         settings: TrainingSettings,
         began: Mapping[str, object] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.method = method
+        self.ranks = ranks
         self.configuration = configuration
         self.planned = planned_with(method.plans, configuration)
         self.began = dict(began or settings.began(configuration))
@@ -60,21 +64,27 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, factor)
         self.records: list[EpochRecord] = []
         self.skipped = 0
+        self._share = ranks.share(configuration)
+        self._losses = ranks.losses(method, self.networks, self._share)
 
     def step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
-        losses = self.method.losses(batch)
-        total = torch.stack(list(losses.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
-        if not bool(torch.isfinite(total)):
-            return self._skip()
-        total.backward()  # type: ignore[no-untyped-call]
+        losses = self.backward(batch)
         norm = nn.utils.clip_grad_norm_(self.networks.parameters(), _CLIP_NORM)
-        if not bool(torch.isfinite(norm)):
+        if not all(map(math.isfinite, losses.values())) or not bool(torch.isfinite(norm)):
             return self._skip()
         self.optimiser.step()
         self.schedule.step()
         self.average.update_parameters(self.networks)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return losses
+
+    def backward(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Gradients and losses of the whole batch, of which this may be one process's part."""
+        losses = self._losses(batch)
+        values = torch.stack(list(losses.values()))
+        (self._share * self.ranks.count * values.sum()).backward()  # type: ignore[no-untyped-call]
+        told = self.ranks.summed(self._share * values.detach())
+        return dict(zip(losses, told.tolist()))
 
     def _skip(self) -> dict[str, float]:
         self.skipped += 1

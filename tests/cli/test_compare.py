@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from disanat.experiments.compare import Comparison, Outcome
 
 FLAGS = (
     "-m -d -c -f -p -i -l --use_channels --epochs --minutes --name --device --seed -np --home "
-    "--verbose --participants --columns --cut"
+    "--scheduler --verbose --participants --columns --cut"
 )
 
 
@@ -173,3 +174,15 @@ def test_wrong_flags_leave_with_2(words: list[str], capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit) as left:
         compare.main(words)
     assert left.value.code == 2 and "usage: disanat_compare" in capsys.readouterr().err
+
+
+def test_a_scheduler_is_handed_down(
+    home: Path, asked: list[Comparison], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "disanat.preprocessing.cluster.connected", lambda address: nullcontext(f"of {address}")
+    )
+    run(home, "-m", "threshold")
+    assert asked.pop().cluster == "of None"
+    run(home, "-m", "threshold", "--scheduler", "tcp://a:1")
+    assert asked.pop().cluster == "of tcp://a:1"

@@ -16,6 +16,7 @@ from disanat.anatomy.registered import Stripped, atlas_picture
 from disanat.methods.dal.losses import anatomy_loss
 from disanat.methods.interface import Batch, PreparedChannel
 from disanat.networks.onehot import straight_through_onehot
+from disanat.networks.whole_batch import over_batch
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.likelihood import smooth_inside
@@ -77,7 +78,7 @@ class Steps:
         if "no_anomaly_training" not in self.without:
             return anatomy_loss(restored, labels)
         healthy = _healthy(lesion)
-        if not bool(healthy.any()):
+        if not bool(over_batch(healthy.sum().float())):
             return restored.new_zeros(())
         return anatomy_loss(restored[healthy], labels[healthy])
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from disanat.networks.whole_batch import over_batch
+
 __all__ = ["anatomy_loss", "lesion_loss", "pair_disagreement", "painting_loss", "swap_pairs"]
 
 _LESION_WEIGHT = 4.0
@@ -14,15 +16,18 @@ _LESION_WEIGHT = 4.0
 def _soft_dice(probability: Tensor, target: Tensor) -> Tensor:
     """One minus the mean soft Dice over channels, each taken over the whole batch."""
     axes = (0, *range(2, probability.ndim))
-    overlap = (probability * target).sum(axes)
-    size = (probability + target).sum(axes)
+    overlap, size = over_batch(
+        torch.stack([(probability * target).sum(axes), (probability + target).sum(axes)])
+    )
     return 1 - ((2 * overlap + 1) / (size + 1)).mean()
 
 
 def anatomy_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy plus soft Dice of class logits against labels of shape (batch, ...)."""
     target = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
-    return functional.cross_entropy(logits, labels) + _soft_dice(logits.softmax(1), target)
+    entropy = functional.cross_entropy(logits, labels, reduction="sum")
+    entropy, count = over_batch(torch.stack([entropy, entropy.new_tensor(labels.numel())]))
+    return entropy / count + _soft_dice(logits.softmax(1), target)
 
 
 def lesion_loss(logit: Tensor, mask: Tensor, brain: Tensor) -> Tensor:
@@ -43,7 +48,8 @@ def lesion_loss(logit: Tensor, mask: Tensor, brain: Tensor) -> Tensor:
     )
     found = logit.sigmoid() * inside
     overlap = _soft_dice(found[:, None], (mask * inside)[:, None])
-    return entropy / inside.sum().clamp_min(1) + overlap
+    entropy, voxels = over_batch(torch.stack([entropy, inside.sum()]))
+    return entropy / voxels.clamp_min(1) + overlap
 
 
 def swap_pairs(items: Tensor) -> Tensor:
@@ -59,4 +65,6 @@ def pair_disagreement(logits: Tensor) -> Tensor:
 
 def painting_loss(painted: Tensor, healthy: Tensor, brain: Tensor) -> Tensor:
     """Mean absolute error inside the brain."""
-    return ((painted - healthy).abs() * brain).sum() / brain.sum().clamp_min(1)
+    error = ((painted - healthy).abs() * brain).sum()
+    error, voxels = over_batch(torch.stack([error, brain.sum()]))
+    return error / voxels.clamp_min(1)

@@ -1,0 +1,207 @@
+"""One process against two that share each batch: the same losses, and how much faster.
+
+    python benchmarks/ranks.py
+
+writes `benchmarks/ranks.md`. Small synthetic brains, a network of ordinary depth, the CPU, one
+thread for each process; the two trainings are run in turn, twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+sys.path[:0] = [str(Path(__file__).resolve().parent / "faults")]
+
+from drill import DATASET, make_start  # noqa: E402
+
+from disanat.home import atomic_path  # noqa: E402
+from disanat.plans import NetworkPlan, Plans, load_json, save_json  # noqa: E402
+from disanat.reporting.markdown import markdown_table  # noqa: E402
+from disanat.training.loop import trained_epochs  # noqa: E402
+from disanat.training.progress import EpochRecord  # noqa: E402
+from planning import plan_and_preprocess  # noqa: E402
+from steps import ROOT, commit, machine  # noqa: E402
+
+PAGE = "benchmarks/ranks.md"
+EPOCHS, STEPS, BATCH, REPEATS = 3, 30, 16, 2
+FEATURES = (24, 48, 96)
+_LIMIT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training brought. Seconds are of all epochs but the first."""
+
+    ranks: int
+    epochs: list[EpochRecord]
+    busiest_s: float
+    """Processor time of the busiest process."""
+    others: float
+    """Cores that other programs kept busy meanwhile, on average."""
+
+    @property
+    def seconds(self) -> float:
+        return sum(epoch.seconds for epoch in self.epochs[1:])
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        make_start(home)
+        plan_and_preprocess("5", home, processes=0)
+        _shape(home)
+        rounds = [(_train(home, 1), _train(home, 2)) for _ in range(REPEATS)]
+    with atomic_path(ROOT / PAGE) as page:
+        page.write_text(_page(rounds), encoding="utf-8")
+    print(ROOT / PAGE)
+
+
+def _command(home: Path, module: str, *words: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "DISANAT_HOME": str(home),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    line = [sys.executable, "-m", module, *words]
+    return subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _shape(home: Path) -> None:
+    """Networks of three stages in the plan, and so many steps."""
+    source = home / "preprocessed" / DATASET / "plans.json"
+    plans = load_json(source, Plans)
+    plan = plans.configuration("2d")
+
+    def shaped(network: NetworkPlan) -> NetworkPlan:
+        strides, kernels = network.strides[: len(FEATURES)], network.kernel_sizes[: len(FEATURES)]
+        return NetworkPlan(FEATURES[: len(strides)], strides, kernels, 2)
+
+    changed = replace(
+        plan,
+        batch_size=BATCH,
+        encoder=shaped(plan.encoder),
+        restorer=shaped(plan.restorer),
+        comparator=shaped(plan.comparator),
+        iterations_per_epoch=STEPS,
+        epochs=EPOCHS,
+    )
+    save_json(replace(plans, configurations={"2d": changed}), source)
+
+
+def _train(home: Path, ranks: int) -> Training:
+    """Train in so many processes; what is measured lies between the first and the last epoch."""
+    words = ["-d", "5", "-np", "0", "--restart", "-c", "2d"]
+    words += ["--num_cpu_ranks", str(ranks)] if ranks > 1 else ["--device", "cpu"]
+    folder = home / "results" / DATASET / "dal__2d" / "fold_0"
+    (folder / "training_log.txt").unlink(missing_ok=True)
+    process = _command(home, "disanat.cli.train", *words)
+    watched = psutil.Process(process.pid)
+    began = _after_epoch(folder, 1, process), *_spent(watched, ranks)
+    ended = _after_epoch(folder, EPOCHS, process), *_spent(watched, ranks)
+    if process.wait():
+        sys.exit("The training failed: see above.")
+    own = [after - before for before, after in zip(began[1], ended[1], strict=True)]
+    idle_free = (ended[2] - began[2]) / (ended[0] - began[0])
+    others = max(0.0, idle_free - sum(own) / (ended[0] - began[0]))
+    print(f"{ranks}: {sum(own):.1f} s of processors, others kept {others:.2f} cores busy")
+    return Training(ranks, trained_epochs(folder), max(own), others)
+
+
+def _after_epoch(folder: Path, epoch: int, process: subprocess.Popen[bytes]) -> float:
+    until, log = time.monotonic() + _LIMIT_S, folder / "training_log.txt"
+    while time.monotonic() < until and process.poll() is None:
+        if log.exists() and len(log.read_text(encoding="utf-8").splitlines()) >= epoch:
+            return time.monotonic()
+        time.sleep(0.02)
+    sys.exit("The training did not come to its end: see above.")
+
+
+def _spent(watched: psutil.Process, ranks: int) -> tuple[list[float], float]:
+    """Processor seconds of each training process so far, and of the whole machine."""
+    trains = watched.children() if ranks > 1 else [watched]
+    each = [one.cpu_times().user + one.cpu_times().system for one in trains]
+    whole = psutil.cpu_times()
+    return each, whole.user + whole.nice + whole.system
+
+
+def _page(rounds: list[tuple[Training, Training]]) -> str:
+    alone, together = rounds[0]
+    names = list(alone.epochs[0].losses)
+    curve = [
+        {
+            "epoch": str(one.epoch + 1),
+            "one process": f"{sum(one.losses.values()):.5f}",
+            "two": f"{sum(two.losses.values()):.5f}",
+            "largest difference of a loss": f"{_apart(one, two, names):.1e}",
+            "held-out error, one": f"{one.validation['error']:.4f}",
+            "two ": f"{two.validation['error']:.4f}",
+        }
+        for one, two in zip(alone.epochs, together.epochs, strict=True)
+    ]
+    speed = [
+        {
+            "round": str(number + 1),
+            "steps a second, one process": f"{_rate(one):.2f}",
+            "two": f"{_rate(two):.2f}",
+            "ratio": f"{_rate(two) / _rate(one):.2f}",
+            "processor seconds a step, one": f"{_work(one):.3f}",
+            "busier of two": f"{_work(two):.3f}",
+            "ratio ": f"{_work(one) / _work(two):.2f}",
+            "cores others kept busy": f"{one.others:.2f}, {two.others:.2f}",
+        }
+        for number, (one, two) in enumerate(rounds)
+    ]
+    worst = max(
+        _apart(one, two, names) for one, two in zip(alone.epochs, together.epochs, strict=True)
+    )
+    return f"""# One training in several processes
+
+Written by `benchmarks/ranks.py`; not edited by hand. Method `dal`, 2D, batches of {BATCH} scans,
+{EPOCHS} epochs of {STEPS} steps, seed 0, small synthetic brains. Two processes (gloo) share each
+batch of the one; each process has one thread.
+
+## The same losses
+
+{markdown_table(curve)}
+
+The losses are means over an epoch of the sums of all parts. The largest relative difference of any
+part in any epoch is {worst:.1e}: sums are added in another order.
+
+## Speed
+
+{markdown_table(speed)}
+
+All epochs but the first count, validation included. The ratio of steps a second holds where the
+machine is free; the last column says how many of its cores other programs kept busy. The ratio of
+processor seconds a step (one process against the busier of two) hardly depends on who else runs:
+waiting for the other process is not in it; exchanging gradients is, and what process 0 writes after
+each epoch.
+
+Measured {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit()}, {machine()}.
+"""
+
+
+def _apart(one: EpochRecord, two: EpochRecord, names: list[str]) -> float:
+    return max(abs(one.losses[n] - two.losses[n]) / abs(one.losses[n]) for n in names)
+
+
+def _rate(training: Training) -> float:
+    return STEPS * (EPOCHS - 1) / training.seconds
+
+
+def _work(training: Training) -> float:
+    return training.busiest_s / (STEPS * (EPOCHS - 1))
+
+
+if __name__ == "__main__":
+    main()
