@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
-from disanat.experiments.stress_kinds import Degradation
+from disanat.experiments.stress_kinds import RESTORED, Degradation
 from disanat.experiments.stress_scans import (
     StressResult,
     StressScan,
@@ -122,6 +122,11 @@ def _checked(study: Study) -> list[Case]:
     ):
         if folder is not None and not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: give the folder of {what} with {flag}.")
+    if study.guide is not None and not any(study.guide in case.channels for case in cases):
+        raise DatasetError(
+            f"No case in {study.scans} has a channel {study.guide}: give --restore the number of "
+            "one that is there."
+        )
     if study.labels is None:
         log.info("No labels are given (-l): every scan is taken for healthy.")
     else:
@@ -143,7 +148,10 @@ def _one_case(
     label = None if study.labels is None else find_image(study.labels, case.name)
     mask = None if study.brain_masks is None else find_brain_mask(study.brain_masks, case.name)
     book = _Book(study, case, predictor, label, mask)
-    asked = [(d, s) for d in study.degradations for s in d.strengths]
+    guided = study.guide in case.channels
+    asked = [
+        (d, s) for d in study.degradations if guided or d.name != RESTORED for s in d.strengths
+    ]
     missing = [(d, s) for d, s in asked if book.get(d.name, s) is None]
     first = book.get(UNTOUCHED, 0.0)
     if first is None or missing:

@@ -31,7 +31,7 @@ Triple = tuple[float, float, float]
 
 SLICES, RESTORED = "slices", "slices_restored"
 _READOUT_MS = 10.0
-_LOW_FIELD_MM = {5.0: 1.5, 10.0: 2.0, 15.0: 2.5, 20.0: 3.0, 30.0: 4.0}
+_LOW_FIELD_MM = {3.0: 1.5, 6.0: 2.0, 10.0: 2.5, 15.0: 3.0, 20.0: 4.0}
 """Voxel size in mm that goes with a noise in percent."""
 
 

@@ -31,7 +31,7 @@ class StressScan:
     """A case, its brain and its truth, on the grid of its files.
 
     `backgrounds` holds the constant value around each stripped channel, None where the skull is on;
-    `lesion` is empty (all False) in a healthy brain. `guide` is predicted nowhere.
+    `lesion` is empty (all False) in a healthy brain. `guide` is not predicted; None without one.
     """
 
     case: str
@@ -100,10 +100,10 @@ def look_up(
         DisanatError: the case cannot be used; the message names the file.
     """
     scans = read_case(case)
-    if guide is not None and (guide not in scans or len(scans) < 2):
+    if list(scans) == [guide]:
         raise DatasetError(
-            f"Case {case.name} has the channels {', '.join(map(str, scans))}: --restore {guide} "
-            f"needs channel {guide} and another one."
+            f"Case {case.name} has channel {guide} alone, which --restore {guide} keeps for a "
+            "guide: leave the case out, or add another channel."
         )
     first = next(iter(scans.values()))
     found = find_brain(scans, tool, brain_mask)
@@ -123,7 +123,7 @@ def look_up(
         brain=found.mask,
         backgrounds={number: found.backgrounds[number] for number in kept},
         lesion=lesion,
-        guide=None if guide is None else scans[guide].array,
+        guide=None if guide is None or guide not in scans else scans[guide].array,
     )
 
 

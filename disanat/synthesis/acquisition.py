@@ -1,4 +1,4 @@
-"""What else an acquisition does to an image: off-resonance, motion, low field, thick slices, shifts.
+"""What an acquisition does to an image: off-resonance, motion, low field, thick slices, shifts.
 
 Pure functions on magnitude images with the axes S, P, L, whose air is near 0.
 """
@@ -36,7 +36,7 @@ _BRIGHT = 99.9
 def field_map(
     brain: np.ndarray, spacing: Spacing, rng: np.random.Generator
 ) -> np.ndarray:
-    """Where the main field is off: near the frontal sinus and the ear canals, as shimming leaves it.
+    """Where the main field is off after shimming: near the frontal sinus and the ear canals.
 
     Args:
         brain: bool (S, P, L).

@@ -47,8 +47,8 @@ def restore_slices(thick: np.ndarray, guide: np.ndarray, weights: np.ndarray) ->
     Returns:
         float32 (S, P, L).
 
-    Source: He, Sun and Tang, Guided Image Filtering, IEEE TPAMI 35, 2013; Irani and Peleg, CVGIP 53,
-    1991 (back-projection).
+    Source: He, Sun and Tang, IEEE TPAMI 35, 2013 (guided filter); Irani and Peleg, CVGIP 53, 1991
+    (back-projection).
     """
     if weights.shape[0] == weights.shape[1]:
         return np.asarray(thick, np.float32)
