@@ -89,8 +89,8 @@ def at_two_mm(image: sitk.Image) -> sitk.Image:
 def stripped_at_two_mm(image: sitk.Image) -> sitk.Image:
     """The same for a brain on a background of 0, which takes nothing from that background."""
     covered = at_two_mm(sitk.Cast(image != 0, sitk.sitkFloat32))
-    mean = at_two_mm(image) / sitk.Maximum(covered, 0.1)
-    return mean * sitk.Cast(covered >= 0.5, sitk.sitkFloat32)
+    mean = sitk.Cast(at_two_mm(image) / sitk.Maximum(covered, 0.1), sitk.sitkFloat32)
+    return sitk.Mask(mean, covered >= 0.5)
 
 
 def write_page(found: Stress, predictor: Predictor, study: Study) -> None:
