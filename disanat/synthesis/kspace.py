@@ -78,14 +78,15 @@ def radial_mask(shape: tuple[int, int], acceleration: float) -> np.ndarray:
 
     Args:
         shape: of a slice, (P, L).
-        acceleration: against pi/2 spokes for each line, which would measure the whole disc.
+        acceleration: as many readouts as `cartesian_mask` has lines. (The whole disc would need
+            pi/2 times as many as there are lines, so that 1 leaves gaps already.)
 
     Returns:
         bool of that shape; the corners of k-space are never measured.
 
     Source: Winkelmann et al., IEEE Transactions on Medical Imaging 26, 2007 (golden angles).
     """
-    spokes = max(1, round(np.pi / 2 * max(shape) / acceleration))
+    spokes = max(1, round(shape[1] / acceleration))
     angles = np.arange(spokes)[:, None] * _GOLDEN_ANGLE
     radii = np.linspace(-0.5, 0.5, 4 * max(shape), endpoint=False)
     at = [
