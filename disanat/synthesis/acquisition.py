@@ -27,8 +27,8 @@ _AIR = ((0.20, 0.02, 0.50, 1.0), (0.12, 0.55, 0.05, -0.6), (0.12, 0.55, 0.95, -0
 """Air near the brain: its place in the brain's box (shares of S, P, L) and its sign; above the
 frontal sinus, and beside the two ear canals."""
 _AIR_MM = 22.0
-_MOST_CYCLES = 0.15
-"""Between two frequencies of the time segmentation; finer ones change nothing."""
+_MOST_CYCLES = 0.1
+"""Between two frequencies of the segmentation, at the end of the readout."""
 _SLICES_AT_ONCE = 16
 _BRIGHT = 99.9
 

@@ -37,7 +37,8 @@ def restore_slices(thick: np.ndarray, guide: np.ndarray, weights: np.ndarray) ->
     Where both are known, in the thick slices, the one contrast is a linear function of the other in
     each small window; the same functions, interpolated, are applied to the fine guide. What is then
     still missing in the thick slices is put back until it is gone. A lesion that the guide does not
-    show gets no slope, and so stays as it was in the thick slices.
+    show stays as it was in the thick slices. What the guide alone shows can leak in, though the
+    thick slices keep their means.
 
     Args:
         thick: (A, P, L).
