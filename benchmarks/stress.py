@@ -1,6 +1,6 @@
 """What other acquisitions do to the shipped model's detection, on real scans.
 
-    python benchmarks/stress.py [-m MODEL]        -> benchmarks/stress.md, benchmarks/stress.png
+    python benchmarks/stress.py [-m MODEL] [--quick]   -> benchmarks/stress.md, benchmarks/stress.png
 
 Two scans with lesions and two healthy ones, brought to 2 mm, the voxel size of the model's plan.
 """
@@ -12,6 +12,7 @@ import datetime
 import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,8 @@ def write_page(found: Stress, predictor: Predictor, study: Study) -> None:
         ("machine", machine()),
         ("model", f"{model.method.name} on {model.plans.dataset}; threshold {predictor.threshold}"),
         ("seed", str(study.seed)),
+        ("strengths", f"{max(len(k.strengths) for k in study.degradations)} of five"),
+        ("cases", ", ".join(sorted({r.case for r in found.results}))),
     ]
     page = write_pages(head, found, study.degradations, study.folder)
     title, _, rest = page.partition("\n")
@@ -116,6 +119,10 @@ def main() -> None:
         "--work", type=Path, default=ROOT / "real_home" / "stress",
         help="folder for scans and results; a run that was interrupted goes on there",
     )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="three of the five strengths, and without a change of units, which changes nothing",
+    )  # fmt: skip
     args = parser.parse_args()
     data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data")
     if not data.is_dir():
@@ -123,10 +130,15 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     if not (args.work / "scans").is_dir():
         prepare(data.resolve(), args.work)
+    kinds = chosen(None, restore=True)
+    if args.quick:
+        kinds = tuple(
+            replace(k, strengths=k.strengths[::2]) for k in kinds if k.name != "scale"
+        )
     study = Study(
         scans=args.work / "scans",
         folder=args.work / "results",
-        degradations=chosen(None, restore=True),
+        degradations=kinds,
         labels=args.work / "labels",
         guide=GUIDE,
     )

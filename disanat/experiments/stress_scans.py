@@ -154,7 +154,9 @@ def degrade(
         drawn = [seed, number, *map(_number, (scan.case, degradation.draws or degradation.name))]
         rng = np.random.default_rng(drawn)
         image, floor = _magnitude(scan, number)
-        place = Place(scan.brain, head_mask(image), one.spacing, rng)
+        stripped = scan.backgrounds[number] is not None
+        head = scan.brain if stripped else scan.brain | head_mask(image)
+        place = Place(scan.brain, head, one.spacing, rng)
         arrays[number] = _stripped(scan, number, degradation.change(image, strength, place) + floor)
     scans = {n: replace(scan.scans[n], array=array) for n, array in arrays.items()}
     return Degraded(scans, _mask_like(scan, scan.brain), arrays)
