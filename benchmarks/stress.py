@@ -1,6 +1,6 @@
 """What other acquisitions do to the shipped model's detection, on real scans.
 
-    python benchmarks/stress.py [-m MODEL] [--quick]   -> benchmarks/stress.md, benchmarks/stress.png
+    python benchmarks/stress.py [-m MODEL] [--quick]    -> benchmarks/stress.md and stress.png
 
 Two scans with lesions and two healthy ones, brought to 2 mm, the voxel size of the model's plan.
 """
