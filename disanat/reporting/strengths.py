@@ -94,6 +94,7 @@ def _draw(axis: Axes, panel: Panel, measure: Measure) -> None:
     else:
         axis.set_yscale("symlog", linthresh=1.0)
         axis.set_ylim(bottom=-0.05)
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlim(-0.3, len(panel.ticks) - 0.7)
     axis.set_xticks(range(len(panel.ticks)), [])
     axis.tick_params(labelsize=7)
