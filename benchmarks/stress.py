@@ -30,14 +30,19 @@ from steps import ROOT, commit, machine
 PAGE, PICTURE = "benchmarks/stress.md", "benchmarks/stress.png"
 VOXEL_MM = 2.0
 GUIDE = 1
+SHOWN = {
+    "mslub": "FLAIR of a patient with multiple sclerosis (MSLUB)",
+    "brats2021": "FLAIR of a patient with a glioma (BraTS 2021)",
+    "neurohacking_kirby21": "FLAIR of a healthy brain (Kirby21)",
+    "ixi": "T1 of a healthy whole head (IXI) that neither trained nor calibrated the shipped model",
+}
 INTRO = """\
 Written by `benchmarks/stress.py`; not edited by hand. What `disanat_stress` says of the shipped
-model (or the one named) on a few real scans: FLAIR of one patient with multiple sclerosis (MSLUB)
-and of one with a glioma (BraTS 2021), FLAIR of one healthy brain (Kirby21), and T1 of one whole
-head (IXI) that neither trained nor calibrated the model. They were brought to 2 mm first, the voxel
-size of the model's plan, so that slices of 2 mm are the untouched ones, and so is the resolution of
-the first two strengths of low field. T1, where it is there, guides the restoration of thick slices
-of FLAIR. Two scans a kind show what may happen, not how often."""
+model (or the one named) on a few real scans: {shown}.
+They were brought to 2 mm first, the voxel size of the model's plan, so that slices of 2 mm are the
+untouched ones, and low field loses no resolution at its first two strengths. T1, where it is there
+beside FLAIR, guides the restoration of thick slices. So few scans show what may happen, not how
+often."""
 
 
 def prepare(data: Path, work: Path) -> None:
@@ -50,7 +55,7 @@ def prepare(data: Path, work: Path) -> None:
     channels = {
         "mslub": (mslub / f"FLAIR{end}", mslub / f"T1{end}"),
         "brats2021": (brats / f"{brats.name}_flair.nii.gz", brats / f"{brats.name}_t1.nii.gz"),
-        "kirby21": (
+        "neurohacking_kirby21": (
             kirby / "113-02-FLAIR_processed_reg.nii.gz",
             kirby / "113-02-MPRAGE_processed_reg.nii.gz",
         ),
@@ -100,15 +105,17 @@ def write_page(found: Stress, predictor: Predictor, study: Study) -> None:
     head = [
         ("date", f"{datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}"),
         ("machine", machine()),
-        ("model", f"{model.method.name} on {model.plans.dataset}; threshold {predictor.threshold}"),
+        ("model", f"{model.method.name} on {model.plans.dataset}"),
+        ("threshold", f"{predictor.threshold:.2f}"),
         ("seed", str(study.seed)),
         ("strengths", f"{max(len(k.strengths) for k in study.degradations)} of five"),
-        ("cases", ", ".join(sorted({r.case for r in found.results}))),
     ]
     page = write_pages(head, found, study.degradations, study.folder)
     title, _, rest = page.partition("\n")
+    judged = {r.case for r in found.results}
+    intro = INTRO.format(shown="; ".join(SHOWN[case] for case in SHOWN if case in judged))
     with atomic_path(ROOT / PAGE) as temporary:
-        temporary.write_text(f"{title}\n\n{INTRO}\n{rest}", encoding="utf-8")
+        temporary.write_text(f"{title}\n\n{intro}\n{rest}", encoding="utf-8")
     shutil.copyfile(study.folder / "stress.png", ROOT / PICTURE)
 
 
