@@ -110,6 +110,8 @@ def stress(study: Study, predictor: Predictor) -> Iterator[Stress]:
 
 
 def _checked(study: Study) -> list[Case]:
+    if study.seed < 0:
+        raise DatasetError(f"--seed {study.seed} is below 0: give 0 or more.")
     wanted = None
     if study.channels is not None:
         wanted = sorted({*study.channels, *([] if study.guide is None else [study.guide])})

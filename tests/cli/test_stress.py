@@ -73,6 +73,7 @@ def test_one_channel_and_one_file(inputs: Path, trained_home: Path, tmp_path: Pa
     ("more", "said"),
     [
         (["--only", "blur"], "There is no degradation 'blur': give --only some of"),
+        (["--seed", "-1"], "--seed -1 is below 0: give 0 or more."),
         (["--restore", "7"], "has a channel 7: give --restore"),
         (["--use_channels", "3"], "No case has a channel 3"),
         (["-l", "nowhere"], "nowhere is not a folder: give the folder of expert masks with -l"),
