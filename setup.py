@@ -57,7 +57,7 @@ setup(
         "psutil",
         "pydicom>=3.0",
         "pylops>=2.8",
-        "pyproximal>=0.13",
+        "pyproximal>=0.12",
         "scikit-image",
         "scikit-learn",
         "scipy",
