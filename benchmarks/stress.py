@@ -108,7 +108,7 @@ def write_page(found: Stress, predictor: Predictor, study: Study) -> None:
         ("model", f"{model.method.name} on {model.plans.dataset}"),
         ("threshold", f"{predictor.threshold:.2f}"),
         ("seed", str(study.seed)),
-        ("strengths", f"{max(len(k.strengths) for k in study.degradations)} of five"),
+        ("strengths", f"{max(len(k.strengths) for k in study.degradations)} of each five"),
     ]
     page = write_pages(head, found, study.degradations, study.folder)
     title, _, rest = page.partition("\n")
@@ -128,7 +128,8 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument(
         "--quick", action="store_true",
-        help="three of the five strengths, and without a change of units, which changes nothing",
+        help="the middle and the strongest of the five strengths alone, and no change of units, "
+        "which changes nothing",
     )  # fmt: skip
     args = parser.parse_args()
     data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data")
@@ -140,7 +141,9 @@ def main() -> None:
     kinds = chosen(None, restore=True)
     if args.quick:
         kinds = tuple(
-            replace(k, strengths=k.strengths[::2]) for k in kinds if k.name != "scale"
+            replace(k, strengths=k.strengths[2::2] or k.strengths)
+            for k in kinds
+            if k.name != "scale"
         )
     study = Study(
         scans=args.work / "scans",
