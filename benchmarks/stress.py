@@ -12,6 +12,7 @@ import datetime
 import logging
 import os
 import shutil
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,7 +114,8 @@ def write_page(found: Stress, predictor: Predictor, study: Study) -> None:
     page = write_pages(head, found, study.degradations, study.folder)
     title, _, rest = page.partition("\n")
     judged = {r.case for r in found.results}
-    intro = INTRO.format(shown="; ".join(SHOWN[case] for case in SHOWN if case in judged))
+    shown = "; ".join(text for case, text in SHOWN.items() if case in judged)
+    intro = textwrap.fill(INTRO.format(shown=shown), 100)
     with atomic_path(ROOT / PAGE) as temporary:
         temporary.write_text(f"{title}\n\n{intro}\n{rest}", encoding="utf-8")
     shutil.copyfile(study.folder / "stress.png", ROOT / PICTURE)

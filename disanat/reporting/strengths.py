@@ -62,6 +62,7 @@ def strengths_figure(panels: Sequence[Panel], measures: Sequence[Measure], targe
     for row, measure in zip(axes, rows):
         for axis, panel in zip(row, panels):
             _draw(axis, panel, measure)
+            _scale(axis, measure, highest=max(v for p in panels for v in _known(p, measure.name)))
         row[0].set_ylabel(measure.name, fontsize=9)
     for axis, panel in zip(axes[0], panels):
         axis.set_title(panel.title, fontsize=9)
@@ -89,13 +90,17 @@ def _draw(axis: Axes, panel: Panel, measure: Measure) -> None:
             axis.fill_between(range(len(found)), low, high, color=colour, alpha=0.15, linewidth=0)
     if measure.limit is not None:
         axis.axhline(measure.limit, color=_LIMIT_COLOUR, linestyle="--", linewidth=1)
-    if measure.bounds is not None:
-        axis.set_ylim(measure.bounds[0] - 0.02, measure.bounds[1] + 0.02)
-    else:
-        axis.set_yscale("symlog", linthresh=1.0)
-        axis.set_ylim(bottom=-0.05)
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlim(-0.3, len(panel.ticks) - 0.7)
     axis.set_xticks(range(len(panel.ticks)), [])
     axis.tick_params(labelsize=7)
     axis.grid(axis="y", color="0.9")
+
+
+def _scale(axis: Axes, measure: Measure, highest: float) -> None:
+    """The same for all panels of a row."""
+    if measure.bounds is not None:
+        axis.set_ylim(measure.bounds[0] - 0.02, measure.bounds[1] + 0.02)
+        return
+    axis.set_yscale("symlog", linthresh=1.0)
+    axis.set_ylim(-0.05, 1.2 * max(highest, measure.limit or 0.0, 1e-3))
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
