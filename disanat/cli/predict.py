@@ -71,9 +71,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--register",
-        action="store_true",
+        nargs="?",
+        const="usual",
+        choices=("anatomy", "intensity"),
         help="bring channels that lie on another grid onto the grid of the first channel, by rigid "
-        "registration (default: they are refused)",
+        "registration: by their anatomy (if nothing is named) or by intensity, that is mutual "
+        "information (default: they are refused)",
     )
     parser.add_argument(
         "--channels",
@@ -123,6 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from disanat.api import load_predictor
     from disanat.inference.folder import predict_folder
+    from disanat.inference.registering import usual_route
 
     if not 0 <= args.part_id < args.num_parts:
         raise DatasetError(
@@ -148,7 +152,7 @@ def _run(args: argparse.Namespace) -> int:
         args.brain_masks,
         (args.part_id, args.num_parts),
         args.overwrite,
-        args.register,
+        usual_route() if args.register == "usual" else args.register,
         args.channels,
     )
     if args.report:

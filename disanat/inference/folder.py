@@ -28,10 +28,10 @@ from disanat.inference.records import (
     keep,
     made_from,
 )
+from disanat.inference.registering import Route
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
 from disanat.locks import hold
-from disanat.preprocessing.alignment import AlignedChannel
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -47,7 +47,7 @@ class _Work:
     extras: tuple[str, ...]
     brain_masks: Path | None
     channel_names: dict[int, str]
-    register: bool
+    register: Route | None
     settings: str
     """Stands for the model and all settings."""
 
@@ -71,7 +71,7 @@ def predict_folder(
     brain_masks: Path | None = None,
     part: tuple[int, int] = (0, 1),
     overwrite: bool = False,
-    register: bool = False,
+    register: Route | None = None,
     channel_names: Sequence[str] = (),
 ) -> list[CaseRow]:
     """Predict every case of a folder (or a single file) and write all results.
@@ -90,7 +90,8 @@ def predict_folder(
         part: number of the part to predict, and of how many; several processes, each with its own
             part, fill one folder and one table.
         overwrite: predict again what is there.
-        register: bring channels on other grids onto that of the first; else they are refused.
+        register: bring channels on other grids onto that of the first, by their `anatomy` or by
+            `intensity`; refused if not given.
         channel_names: what the channels are called, in the order of their numbers.
 
     Returns:
@@ -116,7 +117,7 @@ def predict_folder(
             "brain_mask_tool": predictor.model.plans.brain_mask_tool,
             "threshold": predictor.threshold,
             "extras": sorted(extras),
-            **({"register": True} if register else {}),
+            **({"register": register} if register else {}),
             **({"channel_names": list(channel_names)} if channel_names else {}),
         }
     )
@@ -160,7 +161,7 @@ def _describe(
     channels: list[int] | None,
     brain_masks: Path | None,
     channel_names: Sequence[str] = (),
-    register: bool = False,
+    register: Route | None = None,
 ) -> None:
     model = predictor.model
     write_json(
@@ -206,7 +207,7 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
             return before, True
         forget(target, case.name)
         _remove_outputs(case.name, target)
-        more = {"register": True} if work.register else {}
+        more = {"register": work.register} if work.register else {}
         prediction = work.predictor.predict_case(case, mask, **more)
         files = prediction.save(target, case.name, work.extras)
     except DisanatError as mistake:
@@ -238,16 +239,10 @@ def _row(
         case_p_resolution=round(p.resolution, 4) if p else None,
         flags=";".join(prediction.flags),
         channel_names=" ".join(names[number] for number in case.channels if number in names),
-        registration=";".join(_told(one) for one in prediction.registration),
+        registration=";".join(
+            f"channel {one.channel}: {one.told}" for one in prediction.registration
+        ),
         seconds=round(seconds, 2),
-    )
-
-
-def _told(one: AlignedChannel) -> str:
-    return (
-        f"channel {one.channel}: {one.shift_mm:.1f} mm {one.turn_deg:.1f} deg information "
-        f"{one.information_before:.2f} to {one.information_after:.2f} spread {one.spread_mm:.1f} "
-        f"mm covered {one.covered:.2f}"
     )
 
 

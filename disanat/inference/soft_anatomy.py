@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -31,19 +33,25 @@ def anatomy_encoder(device: str = "cpu") -> Model:
     return load_model(bundled.bundled_folder(), device)
 
 
-def soft_anatomy(scan: Scan, encoder: Model, tool: BrainMaskTool = "extractor") -> SoftAnatomy:
+def soft_anatomy(
+    scan: Scan,
+    encoder: Model,
+    tool: BrainMaskTool = "extractor",
+    brain_mask: Path | Scan | None = None,
+) -> SoftAnatomy:
     """The tissues of one scan, of any contrast, on its own grid.
 
     Args:
         scan: with its skull or without.
         encoder: a model whose method names tissues.
         tool: what finds the brain in a whole head.
+        brain_mask: the user's own mask, or its file.
 
     Raises:
-        ImageError: no plausible brain was found.
+        ImageError: no plausible brain was found, or the user's mask cannot be used.
         ModelError: the model's method names no tissues.
     """
-    prepared = prepare_case({0: scan}, encoder.configuration.spacing, tool)
+    prepared = prepare_case({0: scan}, encoder.configuration.spacing, tool, brain_mask)
     probabilities = encoder.method.anatomy(prepared.channels[0].image)
     if probabilities is None:
         raise ModelError(f"The method {encoder.method.name} of {encoder.folder} names no tissues.")
