@@ -73,7 +73,16 @@ class SoftAnatomy:
             )
 
     def coarse(self, mm: float) -> SoftAnatomy:
-        """The same with voxels of about `mm` along each axis, smoothed accordingly."""
+        """The same with voxels of about `mm` along each axis, smoothed accordingly; kept."""
+        if mm not in self._coarser:
+            self._coarser[mm] = self._at_size(mm)
+        return self._coarser[mm]
+
+    @cached_property
+    def _coarser(self) -> dict[float, SoftAnatomy]:
+        return {}
+
+    def _at_size(self, mm: float) -> SoftAnatomy:
         steps = np.maximum(mm / np.array(self.spacing), 1.0)
         sigmas = _SIGMA * np.sqrt(np.maximum(steps**2 - 1, 0)) + 0.3 * (steps > 1)
         shape = np.ceil(np.array(self.probabilities.shape[1:]) / steps).astype(int) + 1

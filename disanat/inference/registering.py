@@ -25,7 +25,7 @@ from disanat.io.images import Scan
 from disanat.plans import BrainMaskTool
 from disanat.preprocessing.alignment import Placed, Placing, by_intensity
 
-__all__ = ["LEAST_AGREEMENT", "ROUTES", "Route", "placing", "usual_route"]
+__all__ = ["LEAST_AGREEMENT", "ROUTES", "Route", "matrix_of", "placing", "usual_route"]
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class _ByIntensity(_ByAnatomy):
     def _place(self, first: Scan, scan: Scan, ours: SoftAnatomy, own: SoftAnatomy) -> Placed:
         placed = by_intensity(first, scan)
         before, after = (
-            agreement(ours, own, m) for m in (np.eye(4), _matrix(placed.transform))
+            agreement(ours, own, m) for m in (np.eye(4), matrix_of(placed.transform))
         )
         return replace(placed, agreement_before=before, agreement_after=after)
 
@@ -143,7 +143,7 @@ def _transform(matrix: np.ndarray) -> sitk.AffineTransform:
     return transform
 
 
-def _matrix(transform: sitk.Transform) -> np.ndarray:
+def matrix_of(transform: sitk.Transform) -> np.ndarray:
     """(4, 4) of a linear transform."""
     matrix = np.eye(4)
     matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
