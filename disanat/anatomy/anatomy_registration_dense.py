@@ -30,7 +30,8 @@ _STEP_SIGMA_MM, _FIELD_SIGMA_MM = 5.0, 4.5
 _DAMPING = 2e-4
 """Added to the squared gradients (1/mm^2): where nothing tells, nothing moves."""
 _LONGEST_MM = 2.0
-_SQUARINGS = 6
+_FIRST_MM = 0.4
+"""Longest displacement before squaring."""
 _STILL_MM = 0.02
 
 
@@ -100,7 +101,7 @@ def register_dense(
             )
             step = _step(ours, theirs)
             velocity = _smooth(velocity + step, _FIELD_SIGMA_MM) * _fading(shape)
-            if float(step.norm(dim=0).mean()) < _STILL_MM:
+            if float(_length(step).mean()) < _STILL_MM:
                 break
     return DenseRegistration(matrix, np.asarray(half), velocity.numpy(), to_mm)
 
@@ -159,8 +160,10 @@ def _places(to_mm: np.ndarray, shape: tuple[int, ...]) -> Tensor:
 def _exponential(velocity: Tensor, to_mm: np.ndarray) -> Tensor:
     """The displacement (3, S, P, L), in mm, of flowing along a velocity for one unit of time."""
     places = _places(to_mm, velocity.shape[1:])
-    shift = velocity / 2**_SQUARINGS
-    for _ in range(_SQUARINGS):
+    longest = float(_length(velocity).max())
+    squarings = max(0, int(np.ceil(np.log2(max(longest, 1e-6) / _FIRST_MM))))
+    shift = velocity / 2**squarings
+    for _ in range(squarings):
         shift = shift + sample(shift, to_mm, places + shift.permute(1, 2, 3, 0))
     return shift
 
@@ -180,8 +183,11 @@ def _step(ours: Tensor, theirs: Tensor) -> Tensor:
         curvature[..., i, j] = curvature[..., j, i] = value
     curvature += _DAMPING * torch.eye(3)
     step = -torch.linalg.solve(curvature, pull.permute(1, 2, 3, 0)).permute(3, 0, 1, 2)
-    length = step.norm(dim=0, keepdim=True)
-    return step * (_LONGEST_MM / length.clamp_min(_LONGEST_MM))
+    return step * (_LONGEST_MM / _length(step).clamp_min(_LONGEST_MM))
+
+
+def _length(field: Tensor) -> Tensor:
+    return (field * field).sum(0).sqrt()  # torch's norm over a first axis is slow
 
 
 def _smooth(field: Tensor, sigma_mm: float) -> Tensor:

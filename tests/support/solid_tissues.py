@@ -8,15 +8,15 @@ import numpy as np
 
 from disanat.anatomy.soft_anatomy import SoftAnatomy, centred_anatomy
 
-SHAPE, SPACING_MM = (48, 52, 48), 4.0
+SHAPE, SPACING_MM = (38, 42, 38), 4.0
 SOLIDS = (
-    ((0, 0, 0), (62, 78, 60)),
-    ((0, 4, 4), (52, 66, 48)),
-    ((12, -6, 8), (9, 26, 11)),
-    ((-12, -6, 8), (6, 22, 8)),
-    ((0, 48, -38), (36, 20, 18)),
-    ((0, 20, -44), (11, 13, 24)),
-    ((-34, -30, 10), (12, 16, 12)),
+    ((0, 0, 0), (48, 60, 46)),
+    ((0, 3, 3), (40, 50, 37)),
+    ((10, -5, 6), (8, 20, 9)),
+    ((-10, -5, 6), (6, 17, 7)),
+    ((0, 37, -29), (28, 16, 14)),
+    ((0, 15, -34), (9, 10, 19)),
+    ((-26, -23, 8), (10, 13, 10)),
 )
 """Centre and half axes (L, P, S, mm); each replaces what it lies in. Left and right differ."""
 Map = Callable[[np.ndarray], np.ndarray]
