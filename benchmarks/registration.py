@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from registration_cases import (
     moved_scan,
     random_move,
     rigid_by_anatomy,
+    rigid_by_both,
     rigid_by_intensity,
     with_array,
 )
@@ -46,9 +47,12 @@ from registration_page import PAGE, SUCCESS_MM, write_page
 from steps import ROOT
 
 Row = dict[str, Any]
+ROUTES = {
+    "anatomy": rigid_by_anatomy, "both": rigid_by_both, "intensity": rigid_by_intensity,
+}  # fmt: skip
 CHANGES = ("none", "inverted", "gamma 0.5", "gamma 2")
 HARD = ("inverted", "gamma 0.5", "gamma 2", "noise, 0.3 SD", "blur, sigma 2 mm", "slices of 5 mm")
-TURNS_DEG, MOST_SHIFT_MM = ((0.0, 15.0), (15.0, 30.0), (30.0, 45.0)), 40.0
+MOST_TURN_DEG, MOST_SHIFT_MM = 45.0, 40.0
 WAYS = ("header", "turned")
 ALIGNED = {
     "Kirby21": ("kirby21/113-02-MPRAGE_processed_reg.nii.gz",
@@ -142,47 +146,46 @@ def _people(bench: Bench, a: str, b: str) -> list[Row]:
 
 def contrasts(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
     """T1 against itself in another contrast, put elsewhere."""
-    for number, name in enumerate(bench.cases[: bench.args.contrasts]):
-        for change in CHANGES:
-            for turns in TURNS_DEG:
+    for draw in range(bench.args.draws):
+        for number, name in enumerate(bench.cases[: bench.args.contrasts]):
+            for change in CHANGES:
                 for way in WAYS:
-                    key = f"contrast {name} {change} {turns[1]:.0f} {way}"
-                    seed = [bench.args.seed, number, CHANGES.index(change), int(turns[1])]
-                    yield key, lambda n=name, c=change, t=turns, w=way, s=seed: _contrast(
-                        bench, n, c, t, w, s
+                    seed = [bench.args.seed, number, CHANGES.index(change), WAYS.index(way), draw]
+                    yield (
+                        f"contrast {draw} {name} {change} {way}",
+                        lambda n=name, c=change, w=way, s=seed: _contrast(bench, n, c, w, s),
                     )
 
 
-def _contrast(
-    bench: Bench, name: str, change: str, turns: tuple[float, float], way: str, seed: list[int]
-) -> list[Row]:
+def _contrast(bench: Bench, name: str, change: str, way: str, seed: list[int]) -> list[Row]:
     rng = np.random.default_rng(seed)
-    fixed = bench.person(name)
     other = bench.changed(name, change, rng)
-    about = {"change": change, "turn": turns[1], "way": way}
-    return _displaced(rng, fixed, other, turns, way, about)
+    return _displaced(rng, bench.person(name), other, way, {"change": change, "way": way})
 
 
 def _displaced(
     rng: np.random.Generator,
     fixed: Seen,
     other: Seen,
-    turns: tuple[float, float],
     way: str,
     about: Row,
     lie: np.ndarray | None = None,
+    routes: Sequence[str] = tuple(ROUTES),
 ) -> list[Row]:
-    """Both routes on a scan put elsewhere; `lie` is how it lay to the fixed one before."""
+    """Each route on a scan put elsewhere; `lie` is how it lay to the fixed one before."""
     centre = fixed.anatomy.centre
-    move = random_move(rng, centre, rng.uniform(*turns), rng.uniform(0, MOST_SHIFT_MM))
+    turn, shift = rng.uniform(0, MOST_TURN_DEG), rng.uniform(0, MOST_SHIFT_MM)
+    move = random_move(rng, centre, turn, shift)
     moving = Seen(moved_scan(other.scan, move, centre, way == "turned"), fixed.encoder)
     truth = move if lie is None else move @ lie
     places = fixed.anatomy.coarse(6.0).places()
     rows = []
-    for route, find in (("anatomy", rigid_by_anatomy), ("intensity", rigid_by_intensity)):
-        found = find(fixed, moving)
+    for route in routes:
+        found = ROUTES[route](fixed, moving)
         rows.append({
             **about,
+            "turn": turn,
+            "shift": shift,
             "route": route,
             "error_mm": found.error_mm(truth, places),
             "refused": found.matrix is None,
@@ -195,19 +198,18 @@ def _displaced(
 
 def aligned(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
     """Channels that lay on each other before one of them was put elsewhere."""
-    for number, (name, (first, others)) in enumerate(ALIGNED.items()):
-        for contrast, path in others.items():
-            for turns in TURNS_DEG:
-                seed = [bench.args.seed, number, len(contrast), int(turns[1]), 7]
+    for draw in range(bench.args.draws):
+        for number, (name, (first, others)) in enumerate(ALIGNED.items()):
+            for contrast, path in others.items():
+                seed = [bench.args.seed, number, len(contrast), draw, 7]
                 yield (
-                    f"aligned {name} {contrast} {turns[1]:.0f}",
-                    lambda n=name, c=contrast, f=first, p=path, t=turns, s=seed: _displaced(
+                    f"aligned {draw} {name} {contrast}",
+                    lambda n=name, c=contrast, f=first, p=path, s=seed: _displaced(
                         np.random.default_rng(s),
                         _kept(bench, f),
                         _kept(bench, p),
-                        t,
                         "header",
-                        {"set": n, "contrast": c, "turn": t[1]},
+                        {"set": n, "contrast": c},
                     ),
                 )
 
@@ -219,7 +221,7 @@ def _kept(bench: Bench, path: str) -> Seen:
 
 
 def elderly(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
-    """T1 and FLAIR of elderly people: the two routes compared, then from random starts."""
+    """T1 and FLAIR of elderly people: the routes compared, then from random starts."""
     for k in range(1, bench.args.elderly + 1):
         yield f"elderly {k}", lambda k=k: _elderly(bench, k)
 
@@ -227,23 +229,28 @@ def elderly(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
 def _elderly(bench: Bench, k: int) -> list[Row]:
     t1 = _kept(bench, f"elderly_t1_flair/t1/Subj{k:02d}_T1.nii.gz")
     flair = _kept(bench, f"elderly_t1_flair/fl/Subj{k:02d}_FL.nii.gz")
-    both = [rigid_by_anatomy(t1, flair), rigid_by_intensity(t1, flair)]
+    found_by = {route: find(t1, flair) for route, find in ROUTES.items()}
     places = t1.anatomy.coarse(6.0).places()
-    apart = float("inf")
-    if both[0].matrix is not None and both[1].matrix is not None:
-        apart = distance_mm(both[0].matrix, both[1].matrix, places)
-    rows: list[Row] = [{"subject": k, "apart_mm": apart, "kind": "still"}]
-    for number, turns in enumerate(TURNS_DEG):
-        for way, found in zip(("anatomy", "intensity"), both):
-            rng = np.random.default_rng([bench.args.seed, k, number, 3])
+    by_intensity = found_by["intensity"].matrix
+    rows: list[Row] = [
+        {
+            "subject": k,
+            "kind": "still",
+            "route": route,
+            "apart_mm": float("inf")
+            if found.matrix is None or by_intensity is None
+            else distance_mm(found.matrix, by_intensity, places),
+        }
+        for route, found in found_by.items()
+    ]
+    for draw in range(bench.args.draws):
+        for route, found in found_by.items():
             if found.matrix is None:
                 continue
-            rows += [
-                row | {"kind": "moved"}
-                for row in _displaced(rng, t1, flair, turns, "header", {"turn": turns[1]},
-                                      found.matrix)
-                if row["route"] == way
-            ]  # fmt: skip
+            rng = np.random.default_rng([bench.args.seed, k, draw, 3])
+            rows += _displaced(
+                rng, t1, flair, "header", {"kind": "moved"}, found.matrix, (route,)
+            )
     return rows
 
 
@@ -307,10 +314,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="real scans")
     parser.add_argument("--work", type=Path, default=Path("registration_work"))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--pairs", type=int, default=5, help="pairs of people")
-    parser.add_argument("--bound", type=int, default=6, help="people for the agreement")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of people")
+    parser.add_argument("--bound", type=int, default=2, help="people for the agreement")
     parser.add_argument("--contrasts", type=int, default=2, help="people put elsewhere")
-    parser.add_argument("--elderly", type=int, default=6, help="pairs of T1 and FLAIR")
+    parser.add_argument("--elderly", type=int, default=4, help="pairs of T1 and FLAIR")
+    parser.add_argument("--draws", type=int, default=1, help="random places for each of these")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=Path, default=ROOT / PAGE)
     return parser

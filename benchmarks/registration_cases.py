@@ -17,7 +17,7 @@ from disanat.anatomy.rigid import NotRegisteredError
 from disanat.anatomy.soft_anatomy import SoftAnatomy, centred_anatomy, moved_points
 from disanat.errors import DisanatError
 from disanat.inference.model import Model
-from disanat.inference.registering import matrix_of
+from disanat.inference.registering import by_both, matrix_of
 from disanat.inference.soft_anatomy import soft_anatomy
 from disanat.io.images import Scan, as_scan, canonical_frame, in_canonical_axes, read_scan
 from disanat.preprocessing.alignment import by_intensity
@@ -30,6 +30,7 @@ __all__ = [
     "moved_scan",
     "random_move",
     "rigid_by_anatomy",
+    "rigid_by_both",
     "rigid_by_intensity",
     "with_array",
 ]
@@ -92,6 +93,16 @@ def rigid_by_anatomy(fixed: Seen, moving: Seen) -> Found:
 def rigid_by_intensity(fixed: Seen, moving: Seen) -> Found:
     def find() -> tuple[np.ndarray, float]:
         return matrix_of(by_intensity(fixed.scan, moving.scan).transform), float("nan")
+
+    return _timed(find)
+
+
+def rigid_by_both(fixed: Seen, moving: Seen) -> Found:
+    """As `--register` alone: the tissues find it, mutual information refines it."""
+
+    def find() -> tuple[np.ndarray, float]:
+        placed = by_both(fixed.scan, moving.scan, fixed.anatomy, moving.anatomy)
+        return matrix_of(placed.transform), placed.agreement_after or float("nan")
 
     return _timed(find)
 

@@ -31,6 +31,7 @@ __all__ = [
     "distance_mm",
     "mirrored_agreement",
     "register_linear",
+    "turn_deg",
 ]
 
 _LEVELS_MM = (9.0, 5.0, 3.0)
@@ -87,7 +88,7 @@ def register_linear(
     if after < _LEAST_AGREEMENT:
         raise NotRegisteredError("show too little of the same anatomy to be brought together")
     return LinearRegistration(
-        best, distance_mm(best, np.eye(4), places), _turn(best), before, after, spread
+        best, distance_mm(best, np.eye(4), places), turn_deg(best), before, after, spread
     )
 
 
@@ -151,7 +152,7 @@ def _shifted(shift: Sequence[float] | np.ndarray) -> np.ndarray:
     return matrix
 
 
-def _turn(matrix: np.ndarray) -> float:
+def turn_deg(matrix: np.ndarray) -> float:
     """The angle of the rotation nearest to a matrix, in degrees."""
     u, _, v = np.linalg.svd(matrix[:3, :3])
     return float(np.degrees(np.arccos(np.clip((np.trace(u @ v) - 1) / 2, -1, 1))))

@@ -16,9 +16,11 @@ __all__ = ["Freedom", "Pair", "distance_mm", "some_places", "tissues_at"]
 Freedom = Literal["rigid", "affine"]
 
 _MARGIN_MM = 9.0
-_MOST_PLACES = 12000
+_MOST_PLACES = 8000
 _RADIUS_MM = 60.0
 _STEPS = 25
+_STILL = 0.01
+"""A step this small, in voxels, is the last."""
 
 
 def distance_mm(one: np.ndarray, other: np.ndarray, places: np.ndarray) -> float:
@@ -93,6 +95,7 @@ class Pair:
         """Gauss-Newton steps from a matrix on; stops where they no longer help."""
         centre = self.fixed.anatomy.centre
         basis = _basis(freedom, centre)
+        enough = _STILL * float(np.mean(self.fixed.anatomy.spacing))
         best, damping = self.misfit(matrix), 1e-3
         for _ in range(_STEPS):
             normal, slope = self._normal(matrix, basis)
@@ -101,7 +104,7 @@ class Pair:
             moved = matrix @ expm(step)
             misfit = self.misfit(moved)
             if misfit < best:
-                small = distance_mm(moved, matrix, self.fixed.places[::50]) < 0.01
+                small = distance_mm(moved, matrix, self.fixed.places[::50]) < enough
                 matrix, best, damping = moved, misfit, max(damping / 5, 1e-6)
                 if small:
                     break

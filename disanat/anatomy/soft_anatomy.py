@@ -124,7 +124,8 @@ class SoftAnatomy:
 def _weights(size: int, at: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian means of the samples 0 to size - 1 around places; beyond them lies 0."""
     reach = int(np.ceil(4 * sigma)) + 1
-    every = np.arange(-reach - int(np.ceil(-at.min())), size + reach + int(np.ceil(at.max() - size)))
+    first, last = min(0, int(at.min())), max(size, int(at.max()) + 1)
+    every = np.arange(first - reach, last + reach)
     weights = np.exp(-0.5 * ((every - at[:, None]) / sigma) ** 2)
     weights /= weights.sum(1, keepdims=True)
     return weights[:, (every >= 0) & (every < size)].astype(np.float32)

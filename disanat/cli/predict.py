@@ -73,10 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--register",
         nargs="?",
         const="usual",
-        choices=("anatomy", "intensity"),
+        choices=("both", "anatomy", "intensity"),
         help="bring channels that lie on another grid onto the grid of the first channel, by rigid "
-        "registration: by their anatomy (if nothing is named) or by intensity, that is mutual "
-        "information (default: they are refused)",
+        "registration: by their anatomy, by their intensity (mutual information), or by both, "
+        "first the one and then the other, if nothing is named (default: they are refused)",
     )
     parser.add_argument(
         "--channels",

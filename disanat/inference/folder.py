@@ -90,8 +90,8 @@ def predict_folder(
         part: number of the part to predict, and of how many; several processes, each with its own
             part, fill one folder and one table.
         overwrite: predict again what is there.
-        register: bring channels on other grids onto that of the first, by their `anatomy` or by
-            `intensity`; refused if not given.
+        register: bring channels on other grids onto that of the first, by their `anatomy`, by
+            `intensity`, or by `both` in turn; refused if not given.
         channel_names: what the channels are called, in the order of their numbers.
 
     Returns:

@@ -109,8 +109,8 @@ class Predictor:
         Args:
             case: the scans.
             brain_mask: the user's own mask, on the grid of the first channel.
-            register: bring channels on other grids onto the first one's, by their `anatomy` or by
-                `intensity`; refused if not given.
+            register: bring channels on other grids onto the first one's, by their `anatomy`, by
+                `intensity`, or by `both` in turn; refused if not given.
 
         Raises:
             DisanatError: the case cannot be used; the message names the file.
