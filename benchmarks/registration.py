@@ -43,7 +43,7 @@ from registration_cases import (
     rigid_by_intensity,
     with_array,
 )
-from registration_page import PAGE, SUCCESS_MM, write_page
+from registration_page import PAGE, write_page
 from steps import ROOT
 
 Row = dict[str, Any]
@@ -348,7 +348,7 @@ def main() -> int:
         sys.exit(str(mistake))
     kept = sorted(args.work.glob("*.json"))
     rows = [row for path in kept for row in json.loads(path.read_text())]
-    print(write_page(rows, bench.encoder, args.page, SUCCESS_MM))
+    print(write_page(rows, args.page))
     return 0
 
 

@@ -28,7 +28,7 @@ from disanat.inference.records import (
     keep,
     made_from,
 )
-from disanat.inference.registering import Route
+from disanat.inference.registering import Route, placing
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
 from disanat.locks import hold
@@ -100,6 +100,7 @@ def predict_folder(
     Raises:
         DatasetError: there is no case, input and output folder are the same, or there is no
             folder of masks.
+        ModelError: `register` needs the model that ships with disanat, and there is none.
         BusyError: another process predicts into the folder, or the same part.
     """
     cases = input_cases(source, channels)
@@ -111,6 +112,8 @@ def predict_folder(
         raise DatasetError(f"{target} is the input folder: give another folder with -o.")
     named = named_channels(cases, channel_names)
     check_dicom(cases, extras)
+    if register:
+        placing(register)  # before the first case, should no model ship that it needs
     settings = made_from(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
