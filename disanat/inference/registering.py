@@ -20,6 +20,7 @@ from disanat.anatomy.anatomy_registration import (
 )
 from disanat.anatomy.rigid import NotRegisteredError
 from disanat.anatomy.soft_anatomy import SoftAnatomy
+from disanat.errors import DatasetError
 from disanat.inference import bundled
 from disanat.inference.model import Model
 from disanat.inference.soft_anatomy import anatomy_encoder, soft_anatomy
@@ -68,7 +69,10 @@ def placing(
 
     Raises:
         ModelError: the anatomies are asked for, but no model ships that sees them.
+        DatasetError: there is no such route.
     """
+    if route not in ROUTES:
+        raise DatasetError(f"register={route!r} is no route: give {', '.join(ROUTES)} or None.")
     if route == "intensity" and bundled.bundled_model() is None:
         return by_intensity
     kinds = {"both": _ByBoth, "anatomy": _ByAnatomy, "intensity": _ByIntensity}

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from disanat.anatomy.anatomy_registration import distance_mm
 from disanat.anatomy.rigid import NotRegisteredError
-from disanat.errors import ImageError, ModelError
+from disanat.errors import DatasetError, ImageError, ModelError
 from disanat.inference.registering import matrix_of, placing, usual_route
 from disanat.io.cases import Case
 from disanat.io.images import Scan, read_scan
@@ -102,6 +102,11 @@ def test_without_a_shipped_model_intensity_is_what_there_is(ship: Ship) -> None:
         placing("anatomy")
     ship()
     assert usual_route() == "both"
+
+
+def test_an_unknown_route_is_one_sentence() -> None:
+    with pytest.raises(DatasetError, match="no route: give both, anatomy, intensity or None"):
+        placing(True)  # type: ignore[arg-type]
 
 
 def test_an_inverted_contrast_does_not_matter(
