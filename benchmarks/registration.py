@@ -274,11 +274,8 @@ def same(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
 
 def _judged(fixed: Seen, moving: Seen, who: str) -> Row:
     made = register_linear(fixed.anatomy, moving.anatomy)
-    return {
-        "who": who,
-        "agreement": made.agreement_after,
-        "mirrored": mirrored_agreement(fixed.anatomy, moving.anatomy),
-    }
+    own, mirrored = mirrored_agreement(fixed.anatomy, moving.anatomy, made.matrix)
+    return {"who": who, "agreement": own, "mirrored": mirrored}
 
 
 def _mirror(seen: Seen) -> Seen:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from disanat.home import atomic_path
-from disanat.inference.registering import LEAST_AGREEMENT
+from disanat.inference.registering import LEAST_AGREEMENT, MIRRORED_BY
 from disanat.reporting.markdown import markdown_table
 from steps import commit, machine
 
@@ -179,7 +179,7 @@ def same(rows: Sequence[Row]) -> list[str]:
     table = [
         {"fixed and moving": who, "n": str(len(own)), "agreement": told(own, "agreement"),
          "mirrored": told(own, "mirrored"),
-         "refused": str(int((_numbers(own, "mirrored") > _numbers(own, "agreement")).sum())),
+         "refused": str(int((_numbers(own, "mirrored") > _numbers(own, "agreement") + MIRRORED_BY).sum())),
          "warned of": str(int((_numbers(own, "agreement") < LEAST_AGREEMENT).sum()))}
         for (who,), own in sorted(_by(rows, "who").items())
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def same(rows: Sequence[Row]) -> list[str]:
         "",
         "Agreement: soft Dice of the tissues after rigid registration by anatomy. *Mirrored*: the",
         "same once left and right of the moving scan are exchanged. A channel whose mirror image",
-        f"agrees better is refused; below {LEAST_AGREEMENT:.2f} there is a warning. That bound",
+        f"agrees better by {MIRRORED_BY:g} is refused; below {LEAST_AGREEMENT:.2f} there is a warning. That bound",
         "lies halfway between the most that two people of IXI agree and the least that one person",
         f"does under changes of contrast (rows IXI): {_halfway(rows)}. The other rows had no part",
         "in it.",

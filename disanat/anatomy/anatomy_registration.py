@@ -103,16 +103,21 @@ def agreement(fixed: SoftAnatomy, moving: SoftAnatomy, matrix: np.ndarray) -> fl
     return 2 * float(np.minimum(a, b).sum()) / total if total else 0.0
 
 
-def mirrored_agreement(fixed: SoftAnatomy, moving: SoftAnatomy) -> float:
-    """The agreement that a rigid registration reaches once left and right are exchanged.
+def mirrored_agreement(
+    fixed: SoftAnatomy, moving: SoftAnatomy, matrix: np.ndarray
+) -> tuple[float, float]:
+    """The best agreement near a rigid matrix, and the best once left and right are exchanged.
 
-    In scans of one brain it is lower than without: no brain is its own mirror image.
+    In scans of one brain the second is lower: no brain is its own mirror image.
     """
     other = moving.mirrored()
-    matrix = _by_centres(fixed, other)
-    for mm in _LEVELS_MM:
-        matrix = Pair.of(fixed, other, mm).refine(matrix, "rigid")
-    return agreement(fixed, other, matrix)
+    best = []
+    for one, start in ((moving, matrix), (other, _by_centres(fixed, other))):
+        found = start
+        for mm in _LEVELS_MM if one is other else _LEVELS_MM[1:]:
+            found = Pair.of(fixed, one, mm).refine(found, "rigid")
+        best.append(max(agreement(fixed, one, m) for m in (start, found)))
+    return best[0], best[1]
 
 
 def _starts(fixed: SoftAnatomy, moving: SoftAnatomy) -> list[np.ndarray]:

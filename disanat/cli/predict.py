@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--register",
         nargs="?",
-        const="usual",
+        const="both",
         choices=("both", "anatomy", "intensity"),
         help="bring channels that lie on another grid onto the grid of the first channel, by rigid "
         "registration: by their anatomy, by their intensity (mutual information), or by both, "
@@ -152,7 +152,7 @@ def _run(args: argparse.Namespace) -> int:
         args.brain_masks,
         (args.part_id, args.num_parts),
         args.overwrite,
-        usual_route() if args.register == "usual" else args.register,
+        usual_route() if args.register == "both" else args.register,
         args.channels,
     )
     if args.report:

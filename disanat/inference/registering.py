@@ -30,6 +30,7 @@ from disanat.preprocessing.alignment import Placed, Placing, by_intensity, refin
 
 __all__ = [
     "LEAST_AGREEMENT",
+    "MIRRORED_BY",
     "ROUTES",
     "Route",
     "by_anatomy",
@@ -46,14 +47,19 @@ ROUTES: tuple[Route, ...] = ("both", "anatomy", "intensity")
 
 LEAST_AGREEMENT = 0.80
 """Of two scans of one brain; benchmarks/registration.md says where it comes from."""
+MIRRORED_BY = 0.01
+"""How much better the mirror image must agree to be what the scan shows."""
 _PLACES_MM = 9.0
 _MOST_REFINED_MM = 5.0
 """Mutual information that leads further away from the anatomies than this has lost its way."""
 
 
 def usual_route() -> Route:
-    """By both in turn, where a model ships that sees anatomies."""
-    return "intensity" if bundled.bundled_model() is None else "both"
+    """By both in turn, where a model ships that sees anatomies; else by intensity."""
+    if bundled.bundled_model() is not None:
+        return "both"
+    log.info("No model ships that sees anatomies: channels are registered by intensity.")
+    return "intensity"
 
 
 def placing(
@@ -172,12 +178,13 @@ def _checked(
     """Both show one brain, the right way round; a warning where they hardly do.
 
     Raises:
-        NotRegisteredError: their mirror images agree better.
+        NotRegisteredError: the mirror image of one agrees better with the other.
     """
-    after = placed.agreement_after or 0.0
-    if mirrored_agreement(ours, own) > after:
+    after, mirrored = mirrored_agreement(ours, own, matrix_of(placed.transform))
+    if mirrored > after + MIRRORED_BY:
         raise NotRegisteredError(
-            "agree better once left and right are exchanged, so one of them is mirrored"
+            f"agree better once left and right are exchanged (a Dice of {mirrored:.2f} instead of "
+            f"{after:.2f}), so one of them is mirrored, or they show two people"
         )
     if after < LEAST_AGREEMENT:
         log.warning(

@@ -76,12 +76,14 @@ def test_what_a_scan_does_not_show_does_not_pull(brain: SoftAnatomy) -> None:
 
 def test_a_mirror_image_is_told_from_the_brain(brain: SoftAnatomy) -> None:
     moved = put(move_of(12.0, (5.0, 5.0, 5.0)))
-    own = register_linear(brain, moved)
-    assert mirrored_agreement(brain, moved) < own.agreement_after - 0.02
+    found = register_linear(brain, moved)
+    own, mirrored = mirrored_agreement(brain, moved, found.matrix)
+    assert own == pytest.approx(found.agreement_after, abs=0.01) and mirrored < own - 0.02
     swapped = moved.mirrored()
     mistaken = register_linear(brain, swapped)
-    assert mirrored_agreement(brain, swapped) > mistaken.agreement_after + 0.02
-    assert mistaken.agreement_after == pytest.approx(mirrored_agreement(brain, moved), abs=0.01)
+    assert mirrored_agreement(brain, swapped, mistaken.matrix) == pytest.approx(
+        (mirrored, own), abs=0.01
+    )
 
 
 def test_agreement_is_1_for_the_same_and_0_for_what_does_not_meet(brain: SoftAnatomy) -> None:
