@@ -51,7 +51,7 @@ ROUTES = {
     "anatomy": rigid_by_anatomy, "both": rigid_by_both, "intensity": rigid_by_intensity,
 }  # fmt: skip
 CHANGES = ("none", "inverted", "gamma 0.5", "gamma 2")
-HARD = ("inverted", "gamma 0.5", "gamma 2", "noise, 0.3 SD", "blur, sigma 2 mm", "slices of 5 mm")
+HARD = ("inverted", "gamma 2", "slices of 5 mm")
 MOST_TURN_DEG, MOST_SHIFT_MM = 45.0, 40.0
 WAYS = ("header", "turned")
 ALIGNED = {

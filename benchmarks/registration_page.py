@@ -179,7 +179,7 @@ def same(rows: Sequence[Row]) -> list[str]:
     table = [
         {"fixed and moving": who, "n": str(len(own)), "agreement": told(own, "agreement"),
          "mirrored": told(own, "mirrored"),
-         "refused": str(int((_numbers(own, "mirrored") > _numbers(own, "agreement") + MIRRORED_BY).sum())),
+         "refused": str(sum(r["mirrored"] > r["agreement"] + MIRRORED_BY for r in own)),
          "warned of": str(int((_numbers(own, "agreement") < LEAST_AGREEMENT).sum()))}
         for (who,), own in sorted(_by(rows, "who").items())
     ]  # fmt: skip
@@ -188,8 +188,8 @@ def same(rows: Sequence[Row]) -> list[str]:
         "",
         "Agreement: soft Dice of the tissues after rigid registration by anatomy. *Mirrored*: the",
         "same once left and right of the moving scan are exchanged. A channel whose mirror image",
-        f"agrees better by {MIRRORED_BY:g} is refused; below {LEAST_AGREEMENT:.2f} there is a warning. That bound",
-        "lies halfway between the most that two people of IXI agree and the least that one person",
+        f"agrees better by {MIRRORED_BY:g} is refused; below {LEAST_AGREEMENT:.2f} there is a",
+        "warning. That bound lies halfway between the most that two people of IXI agree and the least that one person",
         f"does under changes of contrast (rows IXI): {_halfway(rows)}. The other rows had no part",
         "in it.",
         "",
