@@ -256,11 +256,11 @@ def _elderly(bench: Bench, k: int) -> list[Row]:
 
 def same(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
     """Agreement of scans of one brain, of mirrored ones and of two people."""
-    names = bench.bound_cases[: bench.args.bound]
-    for a, b in zip(names, (*names[1:], names[0])):
+    names = bench.bound_cases[: bench.args.bound + 1]
+    for a, b in zip(names, names[1:]):
         yield f"same {a}", lambda a=a, b=b: _same(bench, a, b)
-    subjects = [f"{k:02d}" for k in range(1, bench.args.elderly + 1)]
-    for a, b in zip(subjects, (*subjects[1:], subjects[0])):
+    subjects = [f"{k:02d}" for k in range(1, bench.args.elderly + 2)]
+    for a, b in zip(subjects, subjects[1:]):
         yield f"same elderly {a}", lambda a=a, b=b: _same_elderly(bench, a, b)
     for name, (first, others) in ALIGNED.items():
         for contrast, path in others.items():
