@@ -310,7 +310,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, default=ROOT / "real_home", help="with Dataset005_IXI")
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="real scans")
     parser.add_argument("--work", type=Path, default=Path("registration_work"))
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), help="none: the page alone")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of people")
     parser.add_argument("--bound", type=int, default=2, help="people for the agreement")
     parser.add_argument("--contrasts", type=int, default=2, help="people put elsewhere")
@@ -334,7 +334,10 @@ def _bench(args: argparse.Namespace) -> Bench:
 def main() -> int:
     args = build_parser().parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    unknown = set(args.parts) - set(PARTS)
     try:
+        if unknown:
+            raise DatasetError(f"No part {', '.join(unknown)}: give some of {', '.join(PARTS)}.")
         bench = _bench(args)
         for part in args.parts:
             for key, measure in tqdm(list(PARTS[part](bench)), desc=part, disable=None):

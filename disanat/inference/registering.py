@@ -128,6 +128,7 @@ def _shipped() -> Model:
 
 @cache
 def _loaded(folder: Path) -> Model:
+    """The shipped model, read once; `folder` only tells one from another."""
     return anatomy_encoder()
 
 
