@@ -189,9 +189,10 @@ def same(rows: Sequence[Row]) -> list[str]:
         "Agreement: soft Dice of the tissues after rigid registration by anatomy. *Mirrored*: the",
         "same once left and right of the moving scan are exchanged. A channel whose mirror image",
         f"agrees better by {MIRRORED_BY:g} is refused; below {LEAST_AGREEMENT:.2f} there is a",
-        "warning. That bound lies halfway between the most that two people of IXI agree and the",
+        "warning. That bound lies (rounded) halfway between the most that two people of IXI agree and the",
         f"least that one person does under changes of contrast (rows IXI): {_halfway(rows)}. The",
-        "other rows had no part in it.",
+        "other rows had no part in it. By how much the mirror image must agree better was set by",
+        "hand.",
         "",
         markdown_table(table),
     ]

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 Route = Literal["both", "anatomy", "intensity"]
 ROUTES: tuple[Route, ...] = ("both", "anatomy", "intensity")
 
-LEAST_AGREEMENT = 0.80
+LEAST_AGREEMENT = 0.85
 """Of two scans of one brain; benchmarks/registration.md says where it comes from."""
 MIRRORED_BY = 0.01
 """How much better the mirror image must agree to be what the scan shows."""
