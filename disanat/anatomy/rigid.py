@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-__all__ = ["NotRegisteredError", "Registration", "register"]
+__all__ = ["NotRegisteredError", "Registration", "refine", "register"]
 
 _BINS = 32
 _SEED = 1
@@ -88,6 +88,23 @@ def register(fixed: sitk.Image, moving: sitk.Image) -> Registration:
         raise NotRegisteredError("have too little in common to be brought together")
     still = sitk.Euler3DTransform()
     return Registration(best, _distance(best, still, places), _turn(best), before, after, spread)
+
+
+def refine(
+    fixed: sitk.Image, moving: sitk.Image, start: sitk.Euler3DTransform
+) -> tuple[sitk.Euler3DTransform, float, float]:
+    """Descend from one start alone, that others found; the start where nothing can be gained.
+
+    Returns:
+        the transform, and the mutual information by the headers and by it (nats).
+    """
+    pair = _Pair.of(fixed, moving, _FINE_MM)
+    found = pair.search(start, 120)
+    best = start if found is None else found[0]
+    before, at_start, after = (
+        pair.information(t) for t in (sitk.Euler3DTransform(), start, best)
+    )
+    return (best, before, after) if after > at_start else (start, before, at_start)
 
 
 @dataclass(frozen=True)

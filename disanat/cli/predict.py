@@ -76,9 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--register",
-        action="store_true",
+        nargs="?",
+        const="both",
+        choices=("both", "anatomy", "intensity"),
         help="bring channels that lie on another grid onto the grid of the first channel, by rigid "
-        "registration (default: they are refused)",
+        "registration: by their anatomy, by their intensity (mutual information), or by both, "
+        "first the one and then the other, if nothing is named (default: they are refused)",
     )
     parser.add_argument(
         "--channels",
@@ -135,6 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from disanat.api import load_predictor
     from disanat.inference.folder import predict_folder
+    from disanat.inference.registering import usual_route
     from disanat.preprocessing.cluster import connected
 
     if not 0 <= args.part_id < args.num_parts:
@@ -162,7 +166,7 @@ def _run(args: argparse.Namespace) -> int:
             args.brain_masks,
             (args.part_id, args.num_parts),
             args.overwrite,
-            args.register,
+            usual_route() if args.register == "both" else args.register,
             args.channels,
             args.bids,
             cluster=cluster,

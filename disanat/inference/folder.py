@@ -37,11 +37,11 @@ from disanat.inference.records import (
     keep,
     made_from,
 )
+from disanat.inference.registering import Route, placing
 from disanat.inference.sent import SentPredictor
 from disanat.io.cases import Case, find_brain_mask
 from disanat.io.content import file_digest, image_digest
 from disanat.locks import hold
-from disanat.preprocessing.alignment import AlignedChannel
 from disanat.preprocessing.parallel import Elsewhere, each_result
 
 __all__ = ["CaseRow", "predict_folder"]
@@ -58,7 +58,7 @@ class _Work:
     extras: tuple[str, ...]
     brain_masks: Path | None
     channel_names: dict[int, str]
-    register: bool
+    register: Route | None
     settings: str
     """Stands for the model and all settings."""
     layout: Layout
@@ -85,7 +85,7 @@ def predict_folder(
     brain_masks: Path | None = None,
     part: tuple[int, int] = (0, 1),
     overwrite: bool = False,
-    register: bool = False,
+    register: Route | None = None,
     channel_names: Sequence[str] = (),
     bids: bool = False,
     cluster: Elsewhere | None = None,
@@ -106,7 +106,8 @@ def predict_folder(
         part: number of the part to predict, and of how many; several processes, each with its own
             part, fill one folder and one table.
         overwrite: predict again what is there.
-        register: bring channels on other grids onto that of the first; else they are refused.
+        register: bring channels on other grids onto that of the first, by their `anatomy`, by
+            `intensity`, or by `both` in turn; refused if not given.
         channel_names: what the channels are called, in the order of their numbers.
         bids: lay the results out as BIDS derivatives.
         cluster: whose workers predict, a task for each case; they see the same folders.
@@ -117,6 +118,7 @@ def predict_folder(
     Raises:
         DatasetError: there is no case, input and output folder are the same, there is no folder of
             masks, or the output folder is laid out otherwise.
+        ModelError: `register` needs the model that ships with disanat, and there is none.
         BusyError: another process predicts into the folder, or the same part.
     """
     if cluster is not None:  # its workers stand in other folders
@@ -133,13 +135,15 @@ def predict_folder(
     check_dicom(cases, extras)
     layout = BIDS if bids else FLAT
     check_layout(target, layout, cases)
+    if register:
+        placing(register)  # before the first case, should no model ship that it needs
     settings = made_from(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
             "brain_mask_tool": predictor.model.plans.brain_mask_tool,
             "threshold": predictor.threshold,
             "extras": sorted(extras),
-            **({"register": True} if register else {}),
+            **({"register": register} if register else {}),
             **({"channel_names": list(channel_names)} if channel_names else {}),
             **({"bids": True} if bids else {}),
         }
@@ -214,7 +218,7 @@ def _predict_one(work: _Work, case: Case, overwrite: bool) -> tuple[CaseRow, boo
             return before, True
         _remove_outputs(case.name, target, work.layout)
         forget(target, case.name)
-        more = {"register": True} if work.register else {}
+        more = {"register": work.register} if work.register else {}
         prediction = work.predictor.predict_case(case, mask, **more)
         outputs = prediction.outputs(case.name, work.extras, work.layout, work.channel_names)
         begun = [target / output.path for output in outputs]
@@ -260,16 +264,10 @@ def _row(
         case_p_resolution=round(p.resolution, 4) if p else None,
         flags=";".join(prediction.flags),
         channel_names=" ".join(names[number] for number in case.channels if number in names),
-        registration=";".join(_told(one) for one in prediction.registration),
+        registration=";".join(
+            f"channel {one.channel}: {one.told}" for one in prediction.registration
+        ),
         seconds=round(seconds, 2),
-    )
-
-
-def _told(one: AlignedChannel) -> str:
-    return (
-        f"channel {one.channel}: {one.shift_mm:.1f} mm {one.turn_deg:.1f} deg information "
-        f"{one.information_before:.2f} to {one.information_after:.2f} spread {one.spread_mm:.1f} "
-        f"mm covered {one.covered:.2f}"
     )
 
 

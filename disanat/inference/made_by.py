@@ -17,6 +17,7 @@ from disanat.inference.model import finished
 
 if TYPE_CHECKING:
     from disanat.inference.predictor import Predictor
+    from disanat.inference.registering import Route
 
 __all__ = ["command_line", "commit", "prediction_facts", "versions"]
 
@@ -62,7 +63,7 @@ def prediction_facts(
     channels: list[int] | None,
     brain_masks: Path | None,
     channel_names: Sequence[str],
-    register: bool,
+    register: Route | None,
 ) -> dict[str, Any]:
     """What prediction.json says of a folder of predictions."""
     model = predictor.model

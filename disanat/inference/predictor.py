@@ -13,6 +13,7 @@ from disanat.inference.lesions import find_lesions
 from disanat.inference.model import Model, load_model
 from disanat.inference.prediction import EXTRAS, Prediction
 from disanat.inference.preparation import PreparedCase, prepare_case
+from disanat.inference.registering import Route, placing
 from disanat.io.cases import Case
 from disanat.io.images import Scan
 from disanat.io.memory import HasSitk, ImageLike, labels_of, scan_of
@@ -104,19 +105,23 @@ class Predictor:
         return self.predict_scans(scans, mask)
 
     def predict_case(
-        self, case: Case, brain_mask: Path | None = None, register: bool = False
+        self, case: Case, brain_mask: Path | None = None, register: Route | None = None
     ) -> Prediction:
         """Predict one case from all its channels together.
 
         Args:
             case: the scans.
             brain_mask: the user's own mask, on the grid of the first channel.
-            register: bring channels on other grids onto the first one's.
+            register: bring channels on other grids onto the first one's, by their `anatomy`, by
+                `intensity`, or by `both` in turn; refused if not given.
 
         Raises:
             DisanatError: the case cannot be used; the message names the file.
         """
-        aligned = read_aligned(case) if register else Aligned(read_case(case))
+        if register is None:
+            return self._predict(Aligned(read_case(case)), brain_mask)
+        tool = self.model.plans.brain_mask_tool
+        aligned = read_aligned(case, placing(register, tool, brain_mask))
         return self._predict(aligned, brain_mask)
 
     def predict_scans(

@@ -9,6 +9,7 @@ from pathlib import Path
 from disanat.inference.model import finished
 from disanat.inference.prediction import Prediction
 from disanat.inference.predictor import Predictor
+from disanat.inference.registering import Route
 from disanat.io.cases import Case
 from disanat.methods.ensemble import Ensemble
 from disanat.methods.interface import Method
@@ -42,7 +43,7 @@ class SentPredictor:
         return cls(folder, device, predictor.threshold_choice, finished(folder))
 
     def predict_case(
-        self, case: Case, brain_mask: Path | None = None, register: bool = False
+        self, case: Case, brain_mask: Path | None = None, register: Route | None = None
     ) -> Prediction:
         """As `Predictor.predict_case`."""
         return _loaded(self).predict_case(case, brain_mask, register)

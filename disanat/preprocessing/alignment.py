@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
 
-from disanat.anatomy.rigid import NotRegisteredError, Registration, register
+from disanat.anatomy.rigid import NotRegisteredError, refine, register
 from disanat.errors import DatasetError, ImageError
 from disanat.io.cases import Case
 from disanat.io.images import Geometry, Scan, canonical_frame, read_scan, same_grid
 
-__all__ = ["Aligned", "AlignedChannel", "check_one_grid", "read_aligned", "read_case"]
+__all__ = [
+    "Aligned",
+    "AlignedChannel",
+    "Placed",
+    "Placing",
+    "by_intensity",
+    "check_one_grid",
+    "read_aligned",
+    "read_case",
+    "refined",
+]
 
 log = logging.getLogger(__name__)
 
@@ -23,22 +33,58 @@ _LEAST_COVERED = 0.3
 
 
 @dataclass(frozen=True)
+class Placed:
+    """How one scan lies to the first of its case; `transform` goes from the first to it (mm).
+
+    The figures are those of `AlignedChannel`.
+    """
+
+    transform: sitk.Transform
+    shift_mm: float
+    turn_deg: float
+    spread_mm: float
+    information_before: float | None = None
+    information_after: float | None = None
+    agreement_before: float | None = None
+    agreement_after: float | None = None
+
+
+Placing = Callable[[Scan, Scan], Placed]
+"""Finds out how the second scan lies to the first; raises NotRegisteredError."""
+
+
+@dataclass(frozen=True)
 class AlignedChannel:
     """How one channel was brought onto the first; a registration's figures are rounded.
 
     `shift_mm`, `turn_deg`: how far it was moved from where its header puts it.
-    `information_before`, `information_after`: mutual information with the first channel (nats).
     `spread_mm`: how far apart two independent starts of the search ended.
+    `information_before`, `information_after`: mutual information with the first channel (nats);
+    None where the search went by the anatomies.
+    `agreement_before`, `agreement_after`: soft Dice of the tissues of both; None where nothing
+    named them.
     """
 
     channel: int
     shift_mm: float
     turn_deg: float
-    information_before: float
-    information_after: float
     spread_mm: float
+    information_before: float | None = None
+    information_after: float | None = None
+    agreement_before: float | None = None
+    agreement_after: float | None = None
     covered: float = 1.0
     """Share of the brain that the channel shows."""
+
+    @property
+    def told(self) -> str:
+        """All figures in one line."""
+        words = [f"{self.shift_mm:.1f} mm {self.turn_deg:.1f} deg"]
+        for name in ("information", "agreement"):
+            before, after = getattr(self, f"{name}_before"), getattr(self, f"{name}_after")
+            if after is not None:
+                words.append(f"{name} {before:.2f} to {after:.2f}")
+        return " ".join([*words, f"spread {self.spread_mm:.1f} mm covered {self.covered:.2f}"])
 
 
 @dataclass(frozen=True)
@@ -82,8 +128,57 @@ def check_one_grid(scans: Mapping[int, Scan]) -> None:
             )
 
 
-def read_aligned(case: Case) -> Aligned:
+def by_intensity(first: Scan, scan: Scan) -> Placed:
+    """How a scan lies to another by mutual information.
+
+    Raises:
+        NotRegisteredError: no trustworthy registration was found.
+    """
+    made = register(_image(first), _image(scan))
+    return Placed(
+        made.transform,
+        made.shift_mm,
+        made.turn_deg,
+        made.spread_mm,
+        made.information_before,
+        made.information_after,
+    )
+
+
+def refined(first: Scan, scan: Scan, placed: Placed, centre: np.ndarray) -> Placed:
+    """What mutual information makes of a rigid registration that was found otherwise.
+
+    Args:
+        first: the one scan.
+        scan: the other.
+        placed: how it lies to the first, nearly.
+        centre: of the first scan's brain in mm, (3,).
+    """
+    start = sitk.Euler3DTransform()
+    start.SetCenter(centre.tolist())
+    start.SetMatrix(_rotation(placed.transform), 1e-6)
+    start.SetTranslation(
+        np.subtract(placed.transform.TransformPoint(centre.tolist()), centre).tolist()
+    )
+    transform, before, after = refine(_image(first), _image(scan), start)
+    return replace(
+        placed, transform=transform, information_before=before, information_after=after
+    )
+
+
+def _rotation(transform: sitk.Transform) -> list[float]:
+    """The matrix of a rigid transform, row by row."""
+    still = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    columns = [np.subtract(transform.TransformPoint(e.tolist()), still) for e in np.eye(3)]
+    return [float(v) for v in np.stack(columns, axis=1).ravel()]
+
+
+def read_aligned(case: Case, place: Placing = by_intensity) -> Aligned:
     """Read all channels of a case; those on another grid are registered to the first channel.
+
+    Args:
+        case: the scans.
+        place: how to register one scan to another.
 
     Raises:
         ImageError: a channel cannot be used, or not be registered.
@@ -95,7 +190,7 @@ def read_aligned(case: Case) -> Aligned:
         if same_grid(first.geometry, scan.geometry):
             aligned[channel] = scan
             continue
-        transform, one = _register(channel, scan, first)
+        transform, one = _register(channel, scan, first, place)
         aligned[channel], seen[channel] = _onto(scan, transform, first.geometry)
         found.append(one)
         if seen[channel].mean() < _LEAST_COVERED:
@@ -111,37 +206,23 @@ def _read(case: Case) -> dict[int, Scan]:
 
 
 def _register(
-    channel: int, scan: Scan, first: Scan
+    channel: int, scan: Scan, first: Scan, place: Placing
 ) -> tuple[sitk.Transform, AlignedChannel]:
     try:
-        made = register(_image(first), _image(scan))
+        placed = place(first, scan)
     except NotRegisteredError as cause:
         raise ImageError(
             f"{scan.path} and {first.path} {cause}: register them by other means, or leave one of "
             "them out."
         ) from cause
-    figures = {key: round(value, 3) for key, value in _figures(made).items()}
-    one = AlignedChannel(channel, **figures)
-    log.info(
-        "%s was registered to %s: moved by %.1f mm and %.1f degrees, mutual information %.2f -> "
-        "%.2f, two starts %.1f mm apart.",
-        scan.path.name,
-        first.path.name,
-        one.shift_mm,
-        one.turn_deg,
-        one.information_before,
-        one.information_after,
-        one.spread_mm,
-    )
-    return made.transform, one
-
-
-def _figures(made: Registration) -> dict[str, float]:
-    return {
-        name: float(getattr(made, name))
-        for name in AlignedChannel.__dataclass_fields__
-        if name not in ("channel", "covered")
+    figures = {
+        name: round(value, 3)
+        for name in Placed.__dataclass_fields__
+        if name != "transform" and (value := getattr(placed, name)) is not None
     }
+    one = AlignedChannel(channel, **figures)
+    log.info("%s was registered to %s: moved by %s.", scan.path.name, first.path.name, one.told)
+    return placed.transform, one
 
 
 def _image(scan: Scan) -> sitk.Image:

@@ -124,11 +124,12 @@ def test_other_grids_are_registered_on_request_alone(
     words = ("-i", two_grids, "-o", out, *home_flags(trained_home))
     assert miniature.run("predict", *words) == 1
     assert "predict with --register" in table(out)["p"]["message"]
+    assert miniature.run("predict", *words, "--register", "anatomy") == 2  # nothing ships
     assert miniature.run("predict", *words, "--register") == 0
     row = table(out)["p"]
     assert row["status"] == "ok" and row["channels"] == "0 1"
     assert row["registration"].startswith("channel 1: ")
-    assert json.loads((out / "prediction.json").read_text())["register"] is True
+    assert json.loads((out / "prediction.json").read_text())["register"] == "intensity"
     first, phi = (
         sitk.ReadImage(str(path))
         for path in (two_grids / "p_0000.nii.gz", out / "p_0001_phi.nii.gz")
