@@ -111,6 +111,20 @@ def build_parser() -> argparse.ArgumentParser:
         "with the same model and settings are kept, so that what was interrupted goes on)",
     )
     parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="no mirroring and fewer overlaps: the networks need half the time or less, and the "
+        "result is a little less exact",
+    )
+    parser.add_argument(
+        "--at_once",
+        type=int,
+        default=2,
+        choices=(1, 2),
+        help="cases in work at a time: with 2 (default) one is read, prepared and written while "
+        "the networks work on the other; 1 needs less memory; the results are the same",
+    )
+    parser.add_argument(
         "--report",
         action="store_true",
         help="write report.html into the results as well, as disanat_report does",
@@ -137,6 +151,7 @@ def _run(args: argparse.Namespace) -> int:
         folds=args.fold,
         device=args.device,
         threshold=args.threshold,
+        fast=args.fast,
     )
     extras = tuple(dict.fromkeys(args.save))
     rows = predict_folder(
@@ -150,6 +165,7 @@ def _run(args: argparse.Namespace) -> int:
         args.overwrite,
         args.register,
         args.channels,
+        args.at_once,
     )
     if args.report:
         from disanat.reporting.report.write import write_report
