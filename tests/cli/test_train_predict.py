@@ -12,7 +12,11 @@ from disanat.cli import predict, train
     ("module", "flags"),
     [
         (train, "-d -c -f -m --resume --epochs --device --seed -np --ablate --home"),
-        (predict, "-i -o -m -d -c -f --save --use_channels --brain_masks --device --home"),
+        (
+            predict,
+            "-i -o -m -d -c -f --save --use_channels --brain_masks --device --home "
+            "--fast --at_once",
+        ),
     ],
 )
 def test_help_names_every_flag(
