@@ -27,7 +27,7 @@ import speed_predict
 import speed_preprocess
 import speed_train
 from disanat.home import atomic_path, write_json
-from speed_data import WORK, described
+from speed_data import QUICK, WORK, described
 from steps import ROOT, commit, machine
 
 PAGE = "benchmarks/speed.md"
@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=ROOT / "real_home", help="for --only fast")
     all_names = list(parts(ROOT))
     parser.add_argument("--only", nargs="+", choices=all_names, default=all_names)
-    parser.add_argument("--page", type=Path, default=ROOT / PAGE)
+    parser.add_argument("--quick", action="store_true", help="only see that every part runs")
+    default = WORK / "speed.md" if QUICK else ROOT / PAGE
+    parser.add_argument("--page", type=Path, default=default)
     args = parser.parse_args()
     chosen = parts(args.home)
     for name in args.only:

@@ -7,6 +7,7 @@ Real scans from DISANAT_TEST_DATA where that is, else simulated brains; everythi
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,14 +21,27 @@ from disanat.synthesis.brains import render_scan, simulate_brain
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, remap_labels
 from steps import ROOT
 
-__all__ = ["DATASET", "NUMBER", "VOLUMES", "WORK", "described", "dataset", "volumes"]
+__all__ = [
+    "CASES",
+    "DATASET",
+    "GIVEN_MM",
+    "NUMBER",
+    "QUICK",
+    "VOLUMES",
+    "WORK",
+    "dataset",
+    "described",
+    "volumes",
+]
 
-WORK = ROOT / "build" / "speed"
+QUICK = "--quick" in sys.argv
+"""Few and coarse scans, to see that every part runs: its figures say nothing."""
+WORK = ROOT / "build" / ("speed_quick" if QUICK else "speed")
 NUMBER = "901"
 DATASET = f"Dataset{NUMBER}_Speed"
-CASES = 24
+CASES = 5 if QUICK else 24
 GIVEN_MM = 1.6
-VOLUMES = {"1 mm": 1.0, "2 mm": 2.0}
+VOLUMES = {"2 mm": 2.0} if QUICK else {"1 mm": 1.0, "2 mm": 2.0}
 _NAMES = [tissue.name for tissue in EIGHT_CLASSES]
 _CONTRASTS = ("flair", "t1", "t1ce", "t2")
 

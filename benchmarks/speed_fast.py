@@ -18,10 +18,11 @@ from disanat.reporting.markdown import markdown_table
 from disanat.training.looks import LOOKS, predictions
 from disanat.training.splits import split_stored
 from disanat.training.train import PLANS, cases_folder
+from speed_data import QUICK
 
 __all__ = ["measure", "page"]
 
-CASES = 6
+CASES = 2 if QUICK else 6
 SEED = 16
 
 

@@ -12,7 +12,7 @@ import speed_nnunet_plan as yardstick
 from disanat.inference.bundled import bundled_folder
 from disanat.reporting.markdown import markdown_table
 from speed_child import PROFILED
-from speed_data import VOLUMES, WORK, dataset, volumes
+from speed_data import QUICK, VOLUMES, WORK, dataset, volumes
 from speed_runs import child, nnunet, nnunet_is_there, run
 from steps import ROOT
 
@@ -25,7 +25,7 @@ __all__ = [
     "page_profiles",
 ]
 
-FOLDERS = ((1, 4), (4, 2))
+FOLDERS = ((1, 2),) if QUICK else ((1, 4), (4, 2))
 """Channels, and cases in the folder."""
 WAYS = {
     "one at a time": {"at_once": 1, "fast": False},
@@ -35,6 +35,7 @@ WAYS = {
 BEFORE = "9669af2"
 """The last commit without any of it."""
 NNUNET_MM = 2.0
+MM = min(VOLUMES.values())
 
 
 def measure() -> dict[str, Any]:
@@ -86,7 +87,7 @@ def measure_beside() -> dict[str, Any]:
     """One volume by both commands, start-up included, with untrained weights for nnU-Net."""
     if not nnunet_is_there():
         return {}
-    scans, base = volumes(1.0, 1, 1), dataset()[1]
+    scans, base = volumes(MM, 1, 1), dataset()[1]
     out = WORK / "beside"
     shutil.rmtree(out, ignore_errors=True)
     ours = run(
@@ -115,7 +116,7 @@ def page_beside(found: dict[str, Any]) -> list[str]:
         return [yardstick.ABSENT]
     seconds, peak, plan = found["seconds"], found["peak_mb"], found["network"]
     return [
-        f"One channel of one volume of 1 mm, by the whole commands: disanat takes "
+        f"One channel of one volume of {MM:g} mm, by the whole commands: disanat takes "
         f"**1/{seconds['nnunet'] / seconds['ours']:.1f}** of the time of `nnUNetv2_predict` "
         f"({found['version']}) and {peak['ours'] / peak['nnunet']:.2f} times the memory of its "
         f"largest process ({peak['ours']:.0f} and {peak['nnunet']:.0f} MB). nnU-Net runs its "
@@ -143,7 +144,7 @@ def measure_profiles() -> dict[str, Any]:
     before = _earlier()
     if before is None:
         return {}
-    given = {"model": str(bundled_folder()), "scans": str(volumes(1.0, 1, 2))}
+    given = {"model": str(bundled_folder()), "scans": str(volumes(MM, 1, 2))}
     given["out"] = str(WORK / "profiled")
     found = {}
     for name, code, how in (("before", before, {}), ("after", ROOT, {"at_once": 1})):
@@ -168,8 +169,8 @@ def page_profiles(found: dict[str, Any]) -> list[str]:
     ]
     rows.sort(key=lambda row: float(row["time, after / before"]))
     return [
-        f"Two cases of 1 mm with one channel, one after the other: the main thread's own time at "
-        f"commit {BEFORE} (before) and now (after), what a function calls included.",
+        f"Two cases of {MM:g} mm with one channel, one after the other: the main thread's own time "
+        f"at commit {BEFORE} (before) and now (after), what a function calls included.",
         "",
         markdown_table(rows),
     ]

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from speed_data import WORK
+from speed_data import QUICK, WORK
 from steps import ROOT
 
 __all__ = ["NNUNET", "Run", "child", "nnunet", "nnunet_is_there", "run"]
@@ -69,7 +69,8 @@ def _look(process: psutil.Process, peaks: dict[str, int]) -> None:
 def child(task: str, code: Path = ROOT, **arguments: Any) -> dict[str, Any]:
     """What `speed_child.py` finds out with disanat as it lies in a folder; with the run itself."""
     script = ROOT / "benchmarks" / "speed_child.py"
-    done = run([sys.executable, script, task, json.dumps(arguments)], {"PYTHONPATH": str(code)})
+    words = [sys.executable, script, task, json.dumps(arguments), *(["--quick"] if QUICK else [])]
+    done = run(words, {"PYTHONPATH": str(code)})
     found: dict[str, Any] = json.loads(done.said.strip().splitlines()[-1])
     return found | {"wall_s": done.seconds, "peak_mb": done.peak_mb, "worker_mb": done.worker_mb}
 

@@ -9,12 +9,12 @@ import numpy as np
 from disanat.reporting.markdown import markdown_table
 from disanat.training.train import default_device
 from planning import plan, preprocess
-from speed_data import DATASET, NUMBER, dataset
+from speed_data import DATASET, NUMBER, QUICK, dataset
 from speed_runs import child
 
 __all__ = ["measure", "page"]
 
-STEPS, BLOCKS = 6, 5
+STEPS, BLOCKS = (2, 2) if QUICK else (6, 5)
 
 
 def measure() -> dict[str, Any]:
