@@ -119,7 +119,7 @@ def _patient() -> list[sitk.Image]:
     """Four contrasts of one stripped brain with 1 mm voxels."""
     real = _real()
     if real is not None:
-        files = [next((real / "brats2021").glob(f"*_{c}.nii.gz")) for c in _CONTRASTS]
+        files = [next((real / "brats2021").rglob(f"*_{c}.nii.gz")) for c in _CONTRASTS]
         return [sitk.ReadImage(str(path)) for path in files]
     rng = np.random.default_rng(0)
     brain = simulate_brain(rng, 1.0)
