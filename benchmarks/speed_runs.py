@@ -21,7 +21,7 @@ __all__ = ["NNUNET", "Run", "child", "nnunet", "nnunet_is_there", "run"]
 
 NNUNET = Path(os.environ.get("NNUNET_VENV", "/tmp/nnunet_venv"))
 """An environment of its own with nnU-Net; see the page for how to make it."""
-_GLANCE_S = 0.02
+_GLANCE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,20 @@ def run(words: Sequence[str | Path], more: Mapping[str, str] | None = None) -> R
 
 def _look(process: psutil.Process, peaks: dict[str, int]) -> None:
     try:
-        peaks["own"] = max(peaks["own"], process.memory_info().rss)
+        peaks["own"] = max(peaks["own"], _peak(process))
         for one in process.children(recursive=True):
-            peaks["worker"] = max(peaks["worker"], one.memory_info().rss)
-    except psutil.Error:  # it has just ended
+            peaks["worker"] = max(peaks["worker"], _peak(one))
+    except (psutil.Error, OSError):  # it has just ended
         return
+
+
+def _peak(process: psutil.Process) -> int:
+    """Bytes; Linux keeps the peak itself, elsewhere it is what is seen at each glance."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        return int(process.memory_info().rss)
+    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+    return next((1024 * int(x.split()[1]) for x in lines if x.startswith("VmHWM")), 0)
 
 
 def child(task: str, code: Path = ROOT, **arguments: Any) -> dict[str, Any]:
