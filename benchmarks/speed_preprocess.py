@@ -99,6 +99,7 @@ def page(found: dict[str, Any]) -> list[str]:
         "",
         f"disanat prepares **{theirs['seconds'] / ours['seconds']:.1f} times** as many cases a "
         f"minute as nnU-Net {theirs['version']}, with {ours['worker_mb'] / theirs['worker_mb']:.2f}"
-        " times its memory. nnU-Net resamples scans by cubic and label maps by linear "
-        "interpolation of each class; disanat scans linearly and label maps by nearest neighbour.",
+        " times its memory. Both resample scans by cubic interpolation. nnU-Net resamples label "
+        "maps by linear interpolation of each class, disanat by nearest neighbour; disanat also "
+        "tells mixed tissues from pure ones, which is part of its time.",
     ]
