@@ -32,6 +32,7 @@ WAYS = {
     "overlapping": {"at_once": 2, "fast": False},
     "overlapping, --fast": {"at_once": 2, "fast": True},
 }
+COMMAND = "import sys; from disanat.cli.predict import main; sys.exit(main(sys.argv[1:]))"
 BEFORE = "9669af2"
 """The last commit without any of it."""
 NNUNET_MM = 2.0
@@ -91,7 +92,7 @@ def measure_beside() -> dict[str, Any]:
     out = WORK / "beside"
     shutil.rmtree(out, ignore_errors=True)
     ours = run(
-        [sys.executable, "-m", "disanat.cli.predict", "-i", scans, "-o", out / "disanat"]
+        [sys.executable, "-c", COMMAND, "-i", scans, "-o", out / "disanat"]
         + ["-m", "pretrained", "--home", WORK / "home", "--device", "cpu"]
     )
     yardstick.plan(base, NNUNET_MM)
@@ -102,6 +103,9 @@ def measure_beside() -> dict[str, Any]:
         *("-i", scans, "-o", out / "nnunet", "-d", "901", "-c", "3d_fullres", "-f", "0"),
         *("-p", yardstick.PLANS, "-device", "cpu", "-npp", "1", "-nps", "1"),
     )
+    for name in ("disanat", "nnunet"):
+        if not (out / name / "case0.nii.gz").exists():
+            sys.exit(f"{out / name} holds no prediction: the comparison means nothing.")
     peaks = {"ours": ours.peak_mb, "nnunet": theirs.peak_mb}
     return {
         "seconds": {"ours": ours.seconds, "nnunet": theirs.seconds},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,9 @@ def measure() -> dict[str, Any]:
         *("-np", str(PROCESSES)),
     )
     stored = base / "preprocessed" / DATASET / yardstick.STORED
+    for where in (folder, stored):
+        if len(list(where.glob("*[0-9].b2nd"))) != CASES:
+            sys.exit(f"{where} does not hold {CASES} cases: the comparison means nothing.")
     found["nnunet"] = {
         "seconds": theirs.seconds,
         "worker_mb": theirs.worker_mb,
