@@ -136,7 +136,7 @@ def load_predictor(
         device: `cpu` or `cuda`; None takes a GPU if there is one.
         threshold: of the masks: `best`, `1%` or `5%` as the model stores them, or a number in units
             of the anomaly map.
-        fast: no mirroring and fewer overlaps: quicker, and a little less exact.
+        fast: no mirroring and fewer overlaps: quicker, and less exact.
 
     Raises:
         ModelError: no model fits, it is damaged, or it has no such threshold.

@@ -114,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--fast",
         action="store_true",
         help="no mirroring and fewer overlaps: the networks need half the time or less, and the "
-        "result is a little less exact",
+        "result is less exact",
     )
     parser.add_argument(
         "--at_once",
