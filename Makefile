@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export DISANAT_TEST_DATA ?= ../shared/data
 
-.PHONY: demo docs real test lint venv
+.PHONY: bench demo docs real test lint venv
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -12,6 +12,9 @@ demo: $(STAMP)
 
 real: $(STAMP)
 	$(BIN)/python benchmarks/real.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/speed.py
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

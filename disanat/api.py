@@ -131,6 +131,7 @@ def load_predictor(
     folds: str | int | Sequence[str | int] | None = None,
     device: str | None = None,
     threshold: str | float = BEST,
+    fast: bool = False,
 ) -> Predictor:
     """Find and load the model that `disanat_predict` would take.
 
@@ -145,6 +146,7 @@ def load_predictor(
         device: `cpu` or `cuda`; None takes a GPU if there is one.
         threshold: of the masks: `best`, `1%` or `5%` as the model stores them, or a number in units
             of the anomaly map.
+        fast: no mirroring and fewer overlaps: quicker, and less exact.
 
     Raises:
         ModelError: no model fits, it is damaged, or it has no such threshold.
@@ -164,7 +166,7 @@ def load_predictor(
         why = "" if model else f"{place.results} holds no trained model. "
         log.info("%s%s", why, shipped.sentence)
     log.info("Predicting with %s.", folder)
-    return Predictor.from_folder(folder, where, threshold)
+    return Predictor.from_folder(folder, where, threshold, fast)
 
 
 def evaluate(

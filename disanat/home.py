@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -103,7 +104,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     the name is taken, the data and the name are on the disk, not only on their way there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}{_TEMPORARY}{target.name}")
+    writer = f"{os.getpid()}-{threading.get_ident()}"  # two threads may write one and the same file
+    temporary = target.with_name(f".{writer}{_TEMPORARY}{target.name}")
     try:
         yield temporary
         with open(temporary, "rb") as handle:

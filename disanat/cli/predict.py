@@ -126,6 +126,20 @@ def build_parser() -> argparse.ArgumentParser:
         "beside each image; cases keep the entities of their names",
     )
     parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="no mirroring and fewer overlaps: the networks need half the time or less, and the "
+        "result is less exact",
+    )
+    parser.add_argument(
+        "--at_once",
+        type=int,
+        default=2,
+        choices=(1, 2),
+        help="cases in work at a time: with 2 (default) one is read, prepared and written while "
+        "the networks work on the other; 1 needs less memory; the results are the same",
+    )
+    parser.add_argument(
         "--report",
         action="store_true",
         help="write report.html into the results as well, as disanat_report does",
@@ -154,6 +168,7 @@ def _run(args: argparse.Namespace) -> int:
         folds=args.fold,
         device=args.device,
         threshold=args.threshold,
+        fast=args.fast,
     )
     extras = tuple(dict.fromkeys(args.save))
     with connected(args.scheduler) as cluster:
@@ -170,6 +185,7 @@ def _run(args: argparse.Namespace) -> int:
             args.channels,
             args.bids,
             cluster=cluster,
+            at_once=args.at_once,
         )
     if args.report:
         from disanat.reporting.report.write import write_report

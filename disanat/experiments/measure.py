@@ -169,7 +169,8 @@ def _predict(model: Path, one: LabelledSet, folder: Path, device: str) -> float:
 
     predictor = Predictor.from_folder(model, device)
     channels = None if one.channels is None else list(one.channels)
-    predict_folder(predictor, one.scans, folder, (), channels)
+    # One at a time: what a volume takes, in time and memory, is to be its own.
+    predict_folder(predictor, one.scans, folder, (), channels, at_once=1)
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
     return peak_memory_mb()

@@ -55,13 +55,17 @@ def find_lesions(
         return ()
     frame = canonical_frame(geometry)
     voxel_ml = float(np.prod(geometry.spacing)) / 1000
-    numbers = np.arange(1, count + 1)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    places = np.nonzero(mask)  # few voxels beside the whole grid's
+    of_voxel = labels[places] - 1
+    sizes = np.bincount(of_voxel, minlength=count)
     order = np.argsort(-sizes, kind="stable")
-    centres = ndimage.center_of_mass(mask, labels, numbers)
-    peaks = ndimage.maximum(anomaly, labels, numbers)
-    means = ndimage.mean(anomaly, labels, numbers)
-    regions = _regions(labels, anatomy, count, classes)
+    values = anomaly[places]
+    peaks = np.full(count, -np.inf, values.dtype)
+    np.maximum.at(peaks, of_voxel, values)
+    means = np.bincount(of_voxel, values, count) / sizes
+    centres = np.stack([np.bincount(of_voxel, axis, count) / sizes for axis in places], 1)
+    named = None if anatomy is None else anatomy[places]
+    regions = _regions(of_voxel, named, count, classes)
     return tuple(
         FoundLesion(
             number,
@@ -82,11 +86,12 @@ def _place(frame: sitk.Image, centre: Sequence[float]) -> tuple[float, float, fl
 
 
 def _regions(
-    labels: np.ndarray, anatomy: np.ndarray | None, count: int, classes: Sequence[str]
+    of_voxel: np.ndarray, anatomy: np.ndarray | None, count: int, classes: Sequence[str]
 ) -> list[str]:
+    """The class that most voxels of each lesion have; both arrays hold the mask's voxels, flat."""
     if anatomy is None:
         return [""] * count
-    inside = (labels > 0) & (anatomy > 0)
-    votes = np.zeros((count + 1, len(classes) + 1), int)
-    np.add.at(votes, (labels[inside], anatomy[inside]), 1)
-    return [classes[v.argmax() - 1] if v.any() else "" for v in votes[1:]]
+    inside = anatomy > 0
+    votes = np.zeros((count, len(classes) + 1), int)
+    np.add.at(votes, (of_voxel[inside], anatomy[inside]), 1)
+    return [classes[int(v.argmax()) - 1] if v.any() else "" for v in votes]

@@ -83,6 +83,7 @@ def prediction_facts(
         "brain_masks": None if brain_masks is None else str(brain_masks),
         "channel_names": list(channel_names),
         "register": register,
+        "fast": predictor.fast,
         "command": command_line(),
         "commit": commit(),
         "versions": versions(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from disanat.io.cases import Case
 from disanat.io.images import Scan
 from disanat.io.memory import HasSitk, ImageLike, labels_of, scan_of
 from disanat.methods.interface import ChannelResult
+from disanat.networks.turns import network_turns
 from disanat.preprocessing.alignment import (
     Aligned,
     check_one_grid,
@@ -45,26 +47,33 @@ class Predictor:
         model: as loaded.
         threshold: of the mask: `best`, `1%` or `5%` as the model stores them, or a number in units
             of the anomaly map.
+        fast: look at each voxel as seldom as the networks can: no mirroring, fewer overlaps.
 
     Raises:
         ModelError: the model has no such threshold.
     """
 
-    def __init__(self, model: Model, threshold: str | float = BEST) -> None:
+    def __init__(self, model: Model, threshold: str | float = BEST, fast: bool = False) -> None:
         self.model = model
+        self.fast = fast
+        self._method = model.method.faster() if fast else model.method
         self.threshold_choice = str(threshold)
         self.threshold = model.calibration.threshold_of(threshold)
 
     @classmethod
     def from_folder(
-        cls, folder: str | Path, device: str = "cpu", threshold: str | float = BEST
+        cls,
+        folder: str | Path,
+        device: str = "cpu",
+        threshold: str | float = BEST,
+        fast: bool = False,
     ) -> Predictor:
         """Load the model of a fold's folder.
 
         Raises:
             ModelError: there is no finished model, or it has no such threshold.
         """
-        return cls(load_model(Path(folder), device), threshold)
+        return cls(load_model(Path(folder), device), threshold, fast)
 
     def predict(
         self,
@@ -132,7 +141,7 @@ class Predictor:
 
     def _predict(self, aligned: Aligned, brain_mask: Path | Scan | None) -> Prediction:
         scans = aligned.scans
-        method, plans = self.model.method, self.model.plans
+        method, plans = self._method, self.model.plans
         prepared = prepare_case(
             scans,
             self.model.configuration.spacing,
@@ -141,7 +150,8 @@ class Predictor:
             plans.preparation,
         )
         aligned = _with_cover(aligned, prepared.brain)
-        results = method.predict(list(prepared.channels.values()))
+        with nullcontext() if method.alongside else network_turns.one():
+            results = method.predict(list(prepared.channels.values()))
         by_channel = dict(zip(prepared.channels, results, strict=True))
         return self._assemble(prepared, by_channel, aligned)
 

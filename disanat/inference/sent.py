@@ -28,6 +28,7 @@ class SentPredictor:
     folder: Path
     device: str
     threshold: str
+    fast: bool
     made: str
     """When the model was finished: one that was trained again is loaded again."""
 
@@ -40,7 +41,7 @@ class SentPredictor:
         weights = next(networks.parameters(), None) if networks is not None else None
         device = "cpu" if weights is None else weights.device.type
         folder = predictor.model.folder.absolute()
-        return cls(folder, device, predictor.threshold_choice, finished(folder))
+        return cls(folder, device, predictor.threshold_choice, predictor.fast, finished(folder))
 
     def predict_case(
         self, case: Case, brain_mask: Path | None = None, register: Route | None = None
@@ -51,4 +52,4 @@ class SentPredictor:
 
 @lru_cache(maxsize=1)
 def _loaded(sent: SentPredictor) -> Predictor:
-    return Predictor.from_folder(sent.folder, sent.device, sent.threshold)
+    return Predictor.from_folder(sent.folder, sent.device, sent.threshold, sent.fast)

@@ -25,6 +25,8 @@ __all__ = ["available_memory", "check_file"]
 
 _HEADER_BYTES = 1 << 16
 _CHUNK = 1 << 22
+_UNIT = 16
+"""Bytes of the longest number."""
 _COPY = "copy it again, or export the scan again"
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
@@ -84,15 +86,16 @@ def _claim(path: Path) -> Claim | None:
     return None
 
 
-def _unpacked(path: Path) -> IO[bytes] | gzip.GzipFile:
+def _is_packed(path: Path) -> bool:
     """A .nii.gz that is not compressed at all is read as it is, as SimpleITK does."""
-    handle = open(path, "rb")  # noqa: SIM115, the caller closes it
-    packed = path.name.lower().endswith((".gz", ".mgz")) and handle.read(2) == b"\x1f\x8b"
-    handle.seek(0)
-    if not packed:
-        return handle
-    handle.close()
-    return gzip.open(path, "rb")
+    if not path.name.lower().endswith((".gz", ".mgz")):
+        return False
+    with open(path, "rb") as handle:
+        return handle.read(2) == b"\x1f\x8b"
+
+
+def _unpacked(path: Path) -> IO[bytes] | gzip.GzipFile:
+    return gzip.open(path, "rb") if _is_packed(path) else open(path, "rb")
 
 
 def _check_memory(path: Path, claim: Claim) -> None:
@@ -140,12 +143,51 @@ def _data(source: Path, claim: Claim) -> Iterator[bytes]:
             with gzip.GzipFile(fileobj=raw) as handle:
                 yield from _chunks(handle)
         return
-    with _unpacked(source) as handle:
+    if _is_packed(source):
+        yield from _beyond(_gunzipped(source), claim.offset)
+        return
+    with open(source, "rb") as handle:
         _skip(handle, claim.offset)
         yield from _chunks(handle)
 
 
-def _skip(handle: IO[bytes] | gzip.GzipFile, count: int) -> None:
+def _gunzipped(source: Path) -> Iterator[bytes]:
+    """What gzip's own reader gives, checksums checked too, in larger pieces and half the time."""
+    with open(source, "rb") as handle:
+        packed = handle.read(_CHUNK)
+        while packed:
+            member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            while not member.eof:
+                data = member.decompress(packed, _CHUNK)
+                if data:
+                    yield data
+                packed = member.unconsumed_tail
+                if not (packed or member.eof):
+                    packed = handle.read(_CHUNK)
+                    if not (packed or data):
+                        raise EOFError
+            packed = member.unused_data or handle.read(_CHUNK)
+            while packed and not (packed := packed.lstrip(b"\0")):  # some pad files with zeros
+                packed = handle.read(_CHUNK)
+
+
+def _beyond(chunks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+    """Without the first bytes, and cut where no number is cut in two."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        if len(held) <= offset:
+            held, offset = b"", offset - len(held)
+            continue
+        end = len(held) - (len(held) - offset) % _UNIT
+        yield held[offset:end]
+        held, offset = held[end:], 0
+    if offset:
+        raise HeaderError("ends before the place where its voxels begin")
+    yield held
+
+
+def _skip(handle: IO[bytes], count: int) -> None:
     """Read rather than seek: beyond the end a seek says nothing."""
     while count > 0:
         skipped = len(handle.read(min(count, _CHUNK)))

@@ -23,6 +23,10 @@ class Ensemble(Detector):
         super().__init__(members[0].plans, members[0].configuration)
         self.name, self.learned_scores = members[0].name, members[0].learned_scores
         self.members = tuple(members)
+        self.alongside = all(member.alongside for member in members)
+
+    def faster(self) -> Ensemble:
+        return Ensemble([member.faster() for member in self.members])
 
     def anatomy(self, image: np.ndarray) -> np.ndarray | None:
         seen = [one for m in self.members if (one := m.anatomy(image)) is not None]

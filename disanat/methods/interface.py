@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from disanat.methods.pictures import Picture
 from disanat.networks.inherit import Channels
+from disanat.networks.volume import FAST, THOROUGH, Tiling
 from disanat.plans import Configuration, Plans
 from disanat.tissues import scheme_by_names
 
@@ -68,11 +70,22 @@ class Detector(ABC):
     name: str
     learned_scores: tuple[str, ...] = ()
     """Names of the further scores that are learned from training's synthetic lesions."""
+    alongside: bool = False
+    """Whether `predict` may run in two threads at a time, its networks taking turns: it draws no
+    random numbers and keeps nothing."""
+    tiling: Tiling = THOROUGH
+    """How often its networks look at a voxel at prediction."""
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         self.plans = plans
         self.configuration = configuration
         self.scheme = scheme_by_names(plans.classes)
+
+    def faster(self) -> Detector:
+        """One with the same networks that looks at each voxel as seldom as it can."""
+        other = copy(self)
+        other.tiling = FAST
+        return other
 
     def anatomy(self, image: np.ndarray) -> np.ndarray | None:
         """Probabilities of background and tissues as seen, not restored; None if it has none.

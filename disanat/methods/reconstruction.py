@@ -91,7 +91,12 @@ class Reconstruction(Method):
         painted = np.where(channel.brain, phi, np.float32(OUTSIDE))
         both = torch.from_numpy(np.stack([channel.image, painted]).astype(np.float32))
         found = apply_to_volume(
-            network, both.to(self.device()), self.configuration, OUTSIDE, context=False
+            network,
+            both.to(self.device()),
+            self.configuration,
+            OUTSIDE,
+            context=False,
+            tiling=self.tiling,
         )
         return resample(found[0].float().cpu().numpy(), channel.native.shape)
 
@@ -111,7 +116,12 @@ class Reconstruction(Method):
         device = self.device()
         with torch.inference_mode(), same_draws(device):
             painted = apply_to_volume(
-                self.rebuilt, image.to(device), self.configuration, OUTSIDE, context=False
+                self.rebuilt,
+                image.to(device),
+                self.configuration,
+                OUTSIDE,
+                context=False,
+                tiling=self.tiling,
             )
             phi = painted[0].float().cpu().numpy()
             own = self.further(channel, phi)

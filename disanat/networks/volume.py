@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -10,12 +11,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from disanat.networks.turns import check_stopped, network_turns
 from disanat.plans import AXES, Configuration
 
-__all__ = ["apply_to_volume"]
+__all__ = ["FAST", "THOROUGH", "Tiling", "apply_to_volume"]
 
 Network = Callable[[Tensor], Tensor]
 _SLICES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How often a network looks at a voxel: more often is slower, and a little better."""
+
+    mirror: bool
+    """Average with the result of the volume mirrored left to right, where the caller agrees."""
+    step: float
+    """Distance of 3D patches, as a share of their edge."""
+
+
+THOROUGH = Tiling(mirror=True, step=0.5)
+FAST = Tiling(mirror=False, step=0.75)
 
 
 def apply_to_volume(
@@ -26,11 +42,12 @@ def apply_to_volume(
     context: bool = True,
     mirror: bool = True,
     beside: Tensor | None = None,
+    tiling: Tiling = THOROUGH,
 ) -> Tensor:
     """Run a network over a volume and assemble its output.
 
     2D configurations go slice by slice along the plan's slice axis; 3D ones in overlapping
-    patches, weighted by a Gaussian (half a patch apart).
+    patches, weighted by a Gaussian. In a process one volume is worked on at a time.
 
     Args:
         network: maps (batch, channels, ...) to (batch, channels_out, ...).
@@ -38,22 +55,36 @@ def apply_to_volume(
         configuration: the plan's configuration.
         fill: value beyond the volume's border.
         context: 2D, one channel: give neighbouring slices as further channels.
-        mirror: average with the result of the volume mirrored left to right.
+        mirror: average with the result of the volume mirrored left to right, if `tiling` allows.
         beside: further channels, (any number, S, P, L), given without neighbouring slices.
+        tiling: how often to look at a voxel.
 
     Returns:
         Tensor of shape (channels_out, S, P, L).
     """
+    with network_turns.one():
+        result = _once(network, volume, configuration, fill, context, beside, tiling.step)
+        if not (mirror and tiling.mirror):
+            return result
+        other = None if beside is None else beside.flip(3)
+        flipped = volume.flip(3)
+        again = _once(network, flipped, configuration, fill, context, other, tiling.step)
+        return (result + again.flip(3)) / 2
+
+
+def _once(
+    network: Network,
+    volume: Tensor,
+    configuration: Configuration,
+    fill: float,
+    context: bool,
+    beside: Tensor | None,
+    step: float,
+) -> Tensor:
     if configuration.dimension == 3:
         whole = volume if beside is None else torch.cat([volume, beside])
-        result = _tiled(network, whole, configuration.patch_size, fill)
-    else:
-        result = _slicewise(network, volume, configuration, fill, context, beside)
-    if not mirror:
-        return result
-    other = None if beside is None else beside.flip(3)
-    flipped = apply_to_volume(network, volume.flip(3), configuration, fill, context, False, other)
-    return (result + flipped.flip(3)) / 2
+        return _tiled(network, whole, configuration.patch_size, fill, step)
+    return _slicewise(network, volume, configuration, fill, context, beside)
 
 
 def _divisor(configuration: Configuration) -> int:
@@ -81,6 +112,7 @@ def _slicewise(
     depth = stack.shape[1]
     parts = []
     for start in range(0, depth, _SLICES_AT_ONCE):
+        check_stopped()
         stop = min(start + _SLICES_AT_ONCE, depth)
         batch = torch.stack(
             [padded[:, i : i + 2 * reach + 1].flatten(0, 1) for i in range(start, stop)]
@@ -91,7 +123,9 @@ def _slicewise(
     return torch.cat(parts).movedim(0, 1).movedim(1, axis)
 
 
-def _tiled(network: Network, volume: Tensor, patch: Sequence[int], fill: float) -> Tensor:
+def _tiled(
+    network: Network, volume: Tensor, patch: Sequence[int], fill: float, step: float
+) -> Tensor:
     shape = volume.shape[1:]
     missing = [max(0, p - n) for p, n in zip(patch, shape, strict=True)]
     padding = [side for m in reversed(missing) for side in (m // 2, m - m // 2)]
@@ -99,7 +133,8 @@ def _tiled(network: Network, volume: Tensor, patch: Sequence[int], fill: float) 
     weight = _gaussian(patch).to(volume.device)
     total: Tensor | None = None
     weights = torch.zeros(padded.shape[1:], device=volume.device)
-    for corner in _corners(padded.shape[1:], patch):
+    for corner in _corners(padded.shape[1:], patch, step):
+        check_stopped()
         place = tuple(slice(c, c + p) for c, p in zip(corner, patch, strict=True))
         output = network(padded[(slice(None), *place)][None])[0]
         if total is None:
@@ -112,10 +147,12 @@ def _tiled(network: Network, volume: Tensor, patch: Sequence[int], fill: float) 
     return (total / weights)[(slice(None), *inside)]
 
 
-def _corners(shape: Sequence[int], patch: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _corners(
+    shape: Sequence[int], patch: Sequence[int], step: float
+) -> Iterator[tuple[int, ...]]:
     starts = []
     for n, p in zip(shape, patch, strict=True):
-        steps = max(1, int(np.ceil((n - p) / (p / 2))) + 1) if n > p else 1
+        steps = max(1, int(np.ceil((n - p) / (p * step))) + 1) if n > p else 1
         starts.append([round(s) for s in np.linspace(0, n - p, steps)])
     return product(*starts)
 

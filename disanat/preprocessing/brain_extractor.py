@@ -25,6 +25,7 @@ from disanat.anatomy.plausible import brain_ml, is_plausible
 from disanat.errors import ModelError
 from disanat.networks.builders import build_unet
 from disanat.networks.shared_weights import SharedWeights, load_shared, save_shared
+from disanat.networks.turns import network_turns
 from disanat.plans import NetworkPlan
 from disanat.preprocessing.resampling import new_shape, resample
 
@@ -176,7 +177,7 @@ class BrainExtractor:
         small = standardise_head(resample(image, new_shape(image.shape, spacing, working)))
         padded = self._padded(small)
         tensor = torch.from_numpy(padded)[None, None]
-        with torch.inference_mode():
+        with network_turns.one(), torch.inference_mode():
             both = [self.network(tensor), self.network(tensor.flip(4)).flip(4)]
         s, p, l = small.shape
         mean = ((both[0] + both[1]) / 2)[0, 0, :s, :p, :l].numpy()

@@ -68,10 +68,16 @@ def stripped_brain_mask(array: np.ndarray, background: float) -> np.ndarray:
     """
     span = float(np.percentile(array[array != background], 99) - background)
     foreground = np.abs(array - background) > 0.005 * abs(span)
-    opened = ndimage.binary_opening(foreground)
-    kept = remove_all_but_largest_component(opened if opened.any() else foreground)
-    grown = ndimage.binary_dilation(kept) & foreground
-    return np.asarray(ndimage.binary_fill_holes(grown))
+    mask = np.zeros(array.shape, bool)
+    if not foreground.any():
+        return mask
+    box = tuple(bounding_box_to_slice(get_bbox_from_mask(foreground)))
+    inside = foreground[box]  # beyond it there is background alone
+    opened = ndimage.binary_opening(inside)
+    kept = remove_all_but_largest_component(opened if opened.any() else inside)
+    grown = ndimage.binary_dilation(kept) & inside
+    mask[box] = ndimage.binary_fill_holes(grown)
+    return mask
 
 
 def brain_box(

@@ -14,7 +14,7 @@ from disanat.cli import predict, train
         (train, "-d -c -f -m --resume --epochs --device --seed -np --ablate --home"),
         (train, "--num_gpus --num_cpu_ranks"),
         (predict, "-i -o -m -d -c -f --save --use_channels --brain_masks --device --home"),
-        (predict, "--scheduler"),
+        (predict, "--scheduler --fast --at_once --bids"),
     ],
 )
 def test_help_names_every_flag(

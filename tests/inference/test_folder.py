@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,16 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return [{**row, "seconds": ""} for row in csv.DictReader(handle)]
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 def test_what_was_interrupted_goes_on_and_ends_the_same(
-    predictor: Predictor, scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    predictor: Predictor,
+    scans: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    at_once: int,
 ) -> None:
     whole, out = tmp_path / "whole", tmp_path / "out"
-    predict_folder(predictor, scans, whole)
+    predict_folder(predictor, scans, whole, at_once=1)
     predict, seen = predictor.predict_case, []
 
     def interrupted(case: Any, mask: Any) -> Any:
@@ -67,12 +73,13 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(predictor, "predict_case", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            predict_folder(predictor, scans, out)
-    assert seen == ["a", "b"] and [row["case"] for row in rows(out)] == ["a"]
-    before = times(out)
+            predict_folder(predictor, scans, out, at_once=at_once)
+    assert {"a", "b"} <= set(seen) and [row["case"] for row in rows(out)] == ["a"]
+    assert at_once > 1 or "c" not in seen
+    before, kept = times(out), sum((out / f"{case}.nii.gz").exists() for case in CASES)
     with caplog.at_level(logging.INFO):
-        predict_folder(predictor, scans, out)
-    assert "1 of 3 cases were predicted before" in caplog.text
+        predict_folder(predictor, scans, out, at_once=at_once)
+    assert f"{kept} of 3 cases were predicted before" in caplog.text
     assert before.items() <= times(out).items()
     assert images(out) == images(whole) and rows(out) == rows(whole)
 
@@ -100,6 +107,47 @@ def test_only_what_would_change_is_predicted_again(
     own = replace(predictor.model, plans=replace(predictor.model.plans, brain_mask_tool="hd-bet"))
     assert again(Predictor(own, 2.5)) == set(CASES)
     assert again(Predictor(own, 2.5), overwrite=True) == set(CASES)
+    assert again(Predictor(own, 2.5, fast=True)) == set(CASES)
+    assert json.loads((out / "prediction.json").read_text())["fast"] is True
+
+
+def test_two_cases_at_once_give_what_one_at_a_time_gives(
+    taught_model: Path, scans: Path, tmp_path: Path
+) -> None:
+    predictor, extras = Predictor.from_folder(taught_model), ("phi", "anatomy")
+    outs = [tmp_path / f"at_once_{n}" for n in (1, 2)]
+    for number, out in enumerate(outs, start=1):
+        predict_folder(predictor, scans, out, extras, at_once=number)
+    assert len(images(outs[0])) == 5 * len(CASES) and images(outs[0]) == images(outs[1])
+    assert rows(outs[0]) == rows(outs[1])
+    names = [{path.name for path in out.iterdir()} for out in outs]
+    assert names[0] == names[1] and "predictions.csv" in names[0]
+
+
+def test_while_one_case_has_the_networks_another_is_prepared(
+    predictor: Predictor, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from disanat.inference import predictor as module
+
+    prepare, prepared = module.prepare_case, threading.Semaphore(0)
+    predict = predictor.model.method.predict
+
+    def noted(*args: Any, **more: Any) -> Any:
+        found = prepare(*args, **more)
+        prepared.release()
+        return found
+
+    def waits(channels: Any) -> Any:
+        """Not before the other case is prepared."""
+        if not waited:
+            waited.append(all(prepared.acquire(timeout=60) for _ in range(2)))
+        return predict(channels)
+
+    waited: list[bool] = []
+    monkeypatch.setattr(module, "prepare_case", noted)
+    monkeypatch.setattr(predictor.model.method, "predict", waits)
+    predict_folder(predictor, scans, tmp_path / "out")
+    assert waited == [True]
 
 
 def test_a_case_that_failed_is_tried_again(

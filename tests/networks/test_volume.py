@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from disanat.networks.volume import apply_to_volume
+from disanat.networks.volume import FAST, apply_to_volume
 from disanat.plans import Configuration, NetworkPlan
 
 NETWORK = NetworkPlan((4, 8), ((1, 1), (2, 2)), ((3, 3), (3, 3)))
@@ -94,3 +94,23 @@ def test_further_channels_stand_beside_the_volume_at_the_same_places(
     result = apply_to_volume(network, given, plan, -4.0, mirror=mirror, beside=more)
     torch.testing.assert_close(result, more)
     assert set(seen) == {(3 if plan.dimension == 2 else 1) + 2}
+
+
+@pytest.mark.parametrize(("plan", "least"), [(FLAT, 2.0), (SOLID, 2.5)])
+def test_fast_asks_the_network_half_as_often_or_less(plan: Configuration, least: float) -> None:
+    """No mirroring; patches lie farther apart, and still cover everything."""
+    asked = 0
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        nonlocal asked
+        asked += len(batch)
+        middle = batch.shape[1] // 2
+        return 2 * batch[:, middle : middle + 1]
+
+    given, counts = volume(), []
+    for tiling in ({}, {"tiling": FAST}):
+        asked = 0
+        result = apply_to_volume(network, given, plan, 0.0, **tiling)
+        torch.testing.assert_close(result, 2 * given)
+        counts.append(asked)
+    assert counts[0] >= least * counts[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from disanat.preprocessing.resampling import new_shape, resample
 
@@ -30,6 +31,27 @@ def test_there_and_back_again() -> None:
     smooth = np.sin(ramp((20, 24, 18)))
     back = resample(resample(smooth, (31, 29, 40), 3), smooth.shape, 3)
     np.testing.assert_allclose(back[3:-3, 3:-3, 3:-3], smooth[3:-3, 3:-3, 3:-3], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "shape", [(24, 30, 28), (6, 5, 7), (12, 15, 5), (35, 15, 14), (1, 15, 40), (11, 16, 12)]
+)
+def test_linear_is_what_simpleitk_does(shape: tuple[int, int, int]) -> None:
+    """Smoothed by its Gaussian where samples are thinned out, then interpolated by it."""
+    array = np.random.default_rng(0).normal(size=(12, 15, 14)).astype(np.float32)
+    steps = [n / m for n, m in zip(array.shape, shape)][::-1]
+    image = sitk.GetImageFromArray(array)
+    if max(steps) > 1.5:
+        variances = [(0.35 * f) ** 2 if f > 1.5 else 1e-6 for f in steps]
+        image = sitk.DiscreteGaussian(image, variances, 32, 0.01, False)
+    grid = sitk.Image(shape[::-1], sitk.sitkFloat32)
+    grid.SetSpacing(steps)
+    grid.SetOrigin([(f - 1) / 2 for f in steps])
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetReferenceImage(grid)
+    resampler.SetUseNearestNeighborExtrapolator(True)
+    expected = sitk.GetArrayFromImage(resampler.Execute(image))
+    np.testing.assert_allclose(resample(array, shape), expected, atol=1e-5)
 
 
 def test_labels_stay_labels() -> None:

@@ -51,6 +51,7 @@ class DisentangledAnatomy(Method):
 
     name = "dal"
     learned_scores = ("comparator",)
+    alongside = True
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
         super().__init__(plans, configuration)
@@ -270,10 +271,7 @@ class DisentangledAnatomy(Method):
         """Lesion logit of a volume, (S, P, L), from the scan and its painted healthy self."""
         image = self._tensor(channel.image[None])
         beside = torch.cat([painted, observed, restored])
-        with torch.inference_mode():
-            logit = apply_to_volume(
-                self.comparator, image, self.configuration, OUTSIDE, beside=beside
-            )
+        logit = self._volume(self.comparator, image, OUTSIDE, beside=beside)
         return np.asarray(logit[0].cpu().numpy())
 
     def _edge_labels(self, healthy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -294,6 +292,8 @@ class DisentangledAnatomy(Method):
         fill: float,
         context: bool = True,
         mirror: bool = True,
+        beside: Tensor | None = None,
     ) -> Tensor:
+        plan, tiling = self.configuration, self.tiling
         with torch.inference_mode():
-            return apply_to_volume(network, volume, self.configuration, fill, context, mirror)
+            return apply_to_volume(network, volume, plan, fill, context, mirror, beside, tiling)

@@ -1,0 +1,46 @@
+"""Networks take turns."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from disanat.networks.turns import StoppedError, Turns, stopped_by
+
+
+def test_one_thread_at_a_time_and_turns_within_turns() -> None:
+    turns, inside, most = Turns(), 0, 0
+
+    def work(_: int) -> None:
+        nonlocal inside, most
+        with turns.one(), turns.one():
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.01)
+            inside -= 1
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(6)))
+    assert most == 1
+    assert 0.06 <= turns.busy_s <= time.monotonic() - began
+
+
+def test_who_was_called_off_gets_no_turn_and_leaves_it_to_the_others() -> None:
+    turns, stop = Turns(), threading.Event()
+    with stopped_by(stop):
+        with turns.one():
+            pass
+        stop.set()
+        with pytest.raises(StoppedError), turns.one():
+            pytest.fail("had the turn")
+
+    def other() -> bool:
+        with turns.one():
+            return True
+
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(other).result(timeout=20)
