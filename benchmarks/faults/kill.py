@@ -45,7 +45,7 @@ from disanat.training.checkpoints import load_checkpoint  # noqa: E402
 
 _TRIES = 4
 _GROWING = ("checkpoint_latest.pt", "checkpoint_previous.pt", "training_log.txt")
-_GROWING += ("progress.png", "predictions.csv")
+_GROWING += ("progress.png", "predictions.csv", "predictions.json")
 
 
 @dataclass

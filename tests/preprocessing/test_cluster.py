@@ -87,13 +87,16 @@ def test_without_dask_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         assert nothing is None
 
 
+TIMED = ("prediction.json", "predictions.json", "predictions.csv")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """All files of a folder but its books, times and temporary names left out."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in files
-        if BOOKS not in path.parts and path.name not in ("prediction.json", "predictions.csv")
+        if BOOKS not in path.parts and path.name not in TIMED
     }
 
 
