@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from acvl_utils.cropping_and_padding.bounding_boxes import get_bbox_from_mask
 
 from disanat.anatomy.plausible import brain_ml
 from disanat.io.dataset import RawDataset, mapping_scheme
 from disanat.io.images import Scan
 from disanat.plans import BrainMaskTool, CaseFingerprint, Triple
+from disanat.preprocessing.boxes import bounding_box
 from disanat.preprocessing.brain_search import find_brain
 from disanat.tissues import remap_labels
 from planning.aggregate import triple
@@ -56,7 +56,7 @@ def measure_case(
         channels=tuple(scans),
         spacing=first.spacing,
         shape=triple(first.array.shape),
-        shape_after_crop=triple([high - low for low, high in get_bbox_from_mask(mask)]),
+        shape_after_crop=triple([box.stop - box.start for box in bounding_box(mask)]),
         orientation=first.geometry.orientation,
         skull_stripped=found.stripped,
         background=tuple(channel.background for channel in channels),

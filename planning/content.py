@@ -9,7 +9,7 @@ from disanat.io.cases import Case
 from disanat.io.content import file_digest, image_files
 from disanat.io.dataset import RawDataset
 from disanat.plans import BrainMaskTool
-from disanat.preprocessing.brain_extractor import shipped_digest
+from disanat.preprocessing.extractor_file import shipped_digest
 from planning.measures import MEASURES_VERSION
 
 __all__ = ["content_of"]

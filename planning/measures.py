@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from acvl_utils.cropping_and_padding.bounding_boxes import bounding_box_to_slice, get_bbox_from_mask
 from scipy import ndimage
 
 from disanat.plans import Triple
+from disanat.preprocessing.boxes import bounding_box
 
 __all__ = ["MEASURES_VERSION", "bias_level", "effective_resolution", "noise_level"]
 
@@ -131,7 +131,7 @@ def _cropped(image: np.ndarray, brain: np.ndarray) -> tuple[np.ndarray, np.ndarr
     inside = np.asarray(brain, bool)
     if not inside.any():
         return image.astype(np.float32), inside
-    box = bounding_box_to_slice(get_bbox_from_mask(inside))
+    box = bounding_box(inside)
     return image[box].astype(np.float32), inside[box]
 
 

@@ -7,7 +7,6 @@ that lies inside the skull down to the foramen magnum: tissue, ventricles and th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -27,6 +26,7 @@ from disanat.networks.builders import build_unet
 from disanat.networks.shared_weights import SharedWeights, load_shared, save_shared
 from disanat.networks.turns import network_turns
 from disanat.plans import NetworkPlan
+from disanat.preprocessing.extractor_file import FILE, REMEDY
 from disanat.preprocessing.resampling import new_shape, resample
 
 __all__ = [
@@ -34,14 +34,11 @@ __all__ = [
     "ExtractedBrain",
     "ExtractorDescription",
     "extract_brain",
-    "shipped_digest",
     "shipped_extractor",
     "standardise_head",
 ]
 
 Triple = tuple[float, float, float]
-_FILE = "brain_extractor.safetensors"
-_REMEDY = "install disanat again, or train it with benchmarks/brain_extractor.py"
 _LOW, _HIGH = 0.5, 99.5
 
 
@@ -121,7 +118,7 @@ class BrainExtractor:
         except RuntimeError as cause:
             raise ModelError(
                 "The brain extractor's weights do not fit its description (features "
-                f"{', '.join(map(str, description.features))}): {_REMEDY}."
+                f"{', '.join(map(str, description.features))}): {REMEDY}."
             ) from cause
 
     @classmethod
@@ -131,13 +128,13 @@ class BrainExtractor:
         Raises:
             ModelError: it is missing, damaged, or holds weights that do not fit its description.
         """
-        shared = load_shared(source, torch.device("cpu"), _REMEDY)
+        shared = load_shared(source, torch.device("cpu"), REMEDY)
         stored: dict[str, Any] = dict(shared.about)
         try:
             features = tuple(int(f) for f in stored.pop("features"))
             description = ExtractorDescription(features=features, **stored)
         except (KeyError, TypeError, ValueError) as cause:
-            raise ModelError(f"{source} does not describe a brain extractor: {_REMEDY}.") from cause
+            raise ModelError(f"{source} does not describe a brain extractor: {REMEDY}.") from cause
         return cls(description, shared.tensors)
 
     def save(self, target: Path) -> None:
@@ -197,22 +194,8 @@ def shipped_extractor() -> BrainExtractor:
     Raises:
         ModelError: its file is missing or damaged.
     """
-    with resources.as_file(resources.files("disanat") / "pretrained" / _FILE) as source:
+    with resources.as_file(resources.files("disanat") / "pretrained" / FILE) as source:
         return BrainExtractor.load(source)
-
-
-@cache
-def shipped_digest() -> str:
-    """SHA-256 (hex) of the shipped weights' file: other weights find other masks.
-
-    Raises:
-        ModelError: the file is missing.
-    """
-    source = resources.files("disanat") / "pretrained" / _FILE
-    try:
-        return hashlib.sha256(source.read_bytes()).hexdigest()
-    except OSError as cause:
-        raise ModelError(f"{source} cannot be read ({cause.strerror}): {_REMEDY}.") from cause
 
 
 def extract_brain(image: np.ndarray, spacing: Triple) -> np.ndarray:

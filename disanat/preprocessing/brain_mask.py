@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
-from acvl_utils.cropping_and_padding.bounding_boxes import (
-    bounding_box_to_slice,
-    get_bbox_from_mask,
-)
 from acvl_utils.morphology.morphology_helper import remove_all_but_largest_component
 from scipy import ndimage
 
 from disanat.anatomy.plausible import PLAUSIBLE_ML
+from disanat.preprocessing.boxes import bounding_box
 
 __all__ = ["brain_box", "close_mask", "stripped_background", "stripped_brain_mask"]
 
@@ -71,7 +68,7 @@ def stripped_brain_mask(array: np.ndarray, background: float) -> np.ndarray:
     mask = np.zeros(array.shape, bool)
     if not foreground.any():
         return mask
-    box = tuple(bounding_box_to_slice(get_bbox_from_mask(foreground)))
+    box = bounding_box(foreground)
     inside = foreground[box]  # beyond it there is background alone
     opened = ndimage.binary_opening(inside)
     kept = remove_all_but_largest_component(opened if opened.any() else inside)
@@ -90,9 +87,7 @@ def brain_box(
         spacing: voxel size in mm.
         margin_mm: how much to add on each side.
     """
-    bounds = get_bbox_from_mask(brain)
-    grown = [
-        [max(0, low - round(margin_mm / s)), min(n, high + round(margin_mm / s))]
-        for (low, high), s, n in zip(bounds, spacing, brain.shape, strict=True)
-    ]
-    return tuple(bounding_box_to_slice(grown))
+    return tuple(
+        slice(max(0, box.start - round(margin_mm / s)), min(n, box.stop + round(margin_mm / s)))
+        for box, s, n in zip(bounding_box(brain), spacing, brain.shape, strict=True)
+    )

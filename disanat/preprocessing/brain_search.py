@@ -19,7 +19,6 @@ from disanat.anatomy.plausible import PLAUSIBLE_ML, brain_ml, is_plausible
 from disanat.errors import ImageError, ImplausibleError
 from disanat.io.images import Scan, read_labels, same_grid
 from disanat.plans import BrainMaskTool, BrainSource
-from disanat.preprocessing.brain_extractor import shipped_extractor
 from disanat.preprocessing.brain_mask import (
     close_mask,
     stripped_background,
@@ -127,6 +126,8 @@ def _of_head(
         remedy = f"look at the scan, or {_OWN_MASK}"
         _check(mask, first, f"In {first.path} {tool} found a brain", remedy)
         return FoundBrain(mask, tool, backgrounds)
+    from disanat.preprocessing.brain_extractor import shipped_extractor  # takes torch with it
+
     images = [scan.array for scan in scans.values()]
     found = shipped_extractor().extract_shared(images, first.spacing)
     if found.plausible:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from disanat.anatomy.atlas import atlas_tissues
 from disanat.anatomy.partial_volume import set_partial_volume_apart
@@ -156,6 +155,8 @@ def _label_outside(labels: np.ndarray, image: np.ndarray, brain: np.ndarray) -> 
     values = image[outside]
     if values.size < 100 * _CLUSTERS:
         return labels
+    from sklearn.cluster import KMeans  # slow, and stripped scans have no skull
+
     clusters = KMeans(_CLUSTERS, n_init=1, random_state=0)
     clusters.fit(values[:: max(1, values.size // 4000), None])
     rank = np.argsort(np.argsort(clusters.cluster_centers_[:, 0]))

@@ -11,7 +11,7 @@ from typing import Any
 from disanat.io.cases import Case
 from disanat.io.content import image_digest
 from disanat.plans import Configuration, Plans, to_dict
-from disanat.preprocessing.brain_extractor import shipped_digest
+from disanat.preprocessing.extractor_file import shipped_digest
 
 __all__ = ["case_made_from", "map_made_from"]
 
