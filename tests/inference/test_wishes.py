@@ -14,6 +14,8 @@ import SimpleITK as sitk
 from dicom_files import write_frames, write_slices
 from predictions import home_flags, names, table
 
+MARKED = ("--threshold", "1.5")
+"""Low enough for a mask of the miniature model's."""
 FINE = {"shape": (80, 96, 80), "spacing": (2.0, 2.0, 2.0)}
 
 
@@ -32,7 +34,7 @@ def test_a_dicom_segmentation_lies_over_its_series(
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     write(source, miniature.brain(7, "flair", lesion=True).image)
-    words = ("-i", source, "-o", out, "--save", "dicom_seg", *home_flags(trained_home))
+    words = ("-i", source, "-o", out, "--save", "dicom_seg", *MARKED, *home_flags(trained_home))
     assert miniature.run("predict", *words) == 0
     mask = sitk.ReadImage(str(out / "p.nii.gz"))
     voxels = np.argwhere(sitk.GetArrayFromImage(mask) > 0)[:, ::-1]
@@ -49,7 +51,7 @@ def test_each_frame_of_it_names_the_slice_it_belongs_to(
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     in_slices(source, miniature.brain(7, "flair", lesion=True).image)
-    words = ("-i", source, "-o", out, "--save", "dicom_seg", *home_flags(trained_home))
+    words = ("-i", source, "-o", out, "--save", "dicom_seg", *MARKED, *home_flags(trained_home))
     assert miniature.run("predict", *words) == 0
     mask = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "p.nii.gz")))
     series = sitk.ReadImage(str(out / "p.nii.gz")).GetSize()
@@ -76,7 +78,7 @@ def test_a_filled_scan_keeps_all_but_the_lesions(
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     miniature.write(source / "p.nii.gz", miniature.brain(7, "flair", lesion=True).image)
-    words = ("-i", source, "-o", out, "--save", "filled", *home_flags(trained_home))
+    words = ("-i", source, "-o", out, "--save", "filled", *MARKED, *home_flags(trained_home))
     assert miniature.run("predict", *words) == 0
     assert "p_0000_filled.nii.gz" in names(out) and "p_0000_phi.nii.gz" not in names(out)
     read = lambda path: sitk.GetArrayFromImage(sitk.ReadImage(str(path)))  # noqa: E731
