@@ -76,24 +76,40 @@ def test_a_mirrored_channel_is_refused_where_a_model_ships(
         read_aligned(Case("p", paths), placing("anatomy"))
 
 
-def test_another_person_is_warned_of(
+def test_a_low_agreement_is_warned_of(
     ship: Ship,
     scans: dict[str, Scan],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ship()
-    place = placing("anatomy")
-    own, other = (place(scans["own"], scans[n]).agreement_after or 0 for n in ("away", "other"))
-    assert own > other
-    monkeypatch.setattr(f"{placing.__module__}.LEAST_AGREEMENT", (own + other) / 2)
-    caplog.clear()
-    with caplog.at_level(logging.WARNING):
-        place(scans["own"], scans["away"])
-        assert not caplog.messages
-        place(scans["own"], scans["other"])
+    place, bound = placing("intensity"), f"{placing.__module__}.LEAST_AGREEMENT"
+    reached = place(scans["own"], scans["away"]).agreement_after
+    assert reached is not None and reached > 0.5
+    for least, warned in ((reached - 0.05, False), (reached + 0.05, True)):
+        monkeypatch.setattr(bound, least)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            place(scans["own"], scans["away"])
+        assert len(caplog.messages) == warned
     [told] = caplog.messages
-    assert "may show two people" in told and str(scans["other"].path) in told
+    assert "may show two people" in told and str(scans["away"].path) in told
+
+
+def test_another_person_is_warned_of(
+    real_data: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("disanat.inference.bundled.bundled_folder", lambda: SHIPPED)
+    folder = real_data / "elderly_t1_flair"
+    t1 = read_scan(folder / "t1" / "Subj01_T1.nii.gz")
+    place = placing("anatomy")
+    with caplog.at_level(logging.WARNING):
+        own = place(t1, read_scan(folder / "fl" / "Subj01_FL.nii.gz")).agreement_after
+        assert not caplog.messages
+        other = place(t1, read_scan(folder / "fl" / "Subj02_FL.nii.gz")).agreement_after
+    [told] = caplog.messages
+    assert "may show two people" in told and "Subj02" in told
+    assert own is not None and other is not None and own > other + 0.03
 
 
 def test_without_a_shipped_model_intensity_is_what_there_is(ship: Ship) -> None:
