@@ -56,8 +56,8 @@ def test_the_same_command_goes_on_with_what_was_interrupted(
     home = tmp_path / "home"
     shutil.copytree(planned_home, home)
     miniature.shrink(home, 2)
-    flags = ("-d", "5", "-np", 0, "-m", "ae", "--home", home, "--device", "cpu")
-    folder = home / "results" / "Dataset005_Mini" / "ae__2d" / "fold_0"
+    flags = ("-d", "5", "-np", 0, "-m", "hf", "--home", home, "--device", "cpu")
+    folder = home / "results" / "Dataset005_Mini" / "hf__2d" / "fold_0"
     assert miniature.run("train", *flags) == 0
     whole = load_model(folder)
     capsys.readouterr()
