@@ -150,11 +150,16 @@ def main() -> None:
     parser.add_argument("-p", "--plans_name", default="", help="where it has several plans")
     parser.add_argument("--epochs", type=int, default=40, help="of each training (default: 40)")
     parser.add_argument("--seed", type=int, default=1, help="of trainings and views (default: 1)")
+    parser.add_argument(
+        "--variants", nargs="+", choices=[v.title for v in VARIANTS],
+        default=[v.title for v in VARIANTS],
+    )  # fmt: skip
     args = parser.parse_args()
+    variants = [variant for variant in VARIANTS if variant.title in args.variants]
     home = resolve_home(args.home.resolve())
-    folders = {variant.title: trained(args, home, variant) for variant in VARIANTS}
+    folders = {variant.title: trained(args, home, variant) for variant in variants}
     apart = []
-    for variant in VARIANTS:
+    for variant in variants:
         if variant.method == "ccddpm":
             share, gap, count = told_apart(home, folders[variant.title], args.seed)
             apart.append(
@@ -192,6 +197,8 @@ def main() -> None:
             "Mean over sets with its 95% interval:",
             "",
             *gains(found),
+            "",
+            *(f"Not trained: {v.title}." for v in VARIANTS if v not in variants),
             "",
         ]
     )
