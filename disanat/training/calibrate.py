@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -68,9 +69,17 @@ def calibrate(
                 yield opinion
                 bar.update()
 
-        shares = _shares(show, weighing, method.learned_scores)
+        shares = _shares(show, weighing)
         tables, figures = _tables(show, reference, shares)
-        draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares, own_units=True)
+        draft = Calibration(
+            tables,
+            0.0,
+            0.0,
+            0.0,
+            shares=shares,
+            own_units=True,
+            score_version=method.score_version,
+        )
         finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
     log.info(
         "Shares of further scores: %s. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
@@ -93,15 +102,14 @@ def with_either_kind(names: Sequence[str]) -> tuple[str, ...]:
     return (*names, *names[first:], *names[:first])
 
 
-def _shares(show: _Show, names: Sequence[str], learned: Sequence[str]) -> dict[str, float]:
+def _shares(show: _Show, names: Sequence[str]) -> dict[str, float]:
     """How much of each further score helps, on synthetic lesions."""
-    seen, known = [], []
+    seen = []
     for opinion in show(names, True):
         brain, result = opinion.brain, opinion.result
         further = {name: one[brain] for name, one in result.further.items()}
         seen.append((result.score[brain], further, opinion.truth[brain]))
-        known.append(not opinion.probed)
-    return choose_shares(seen, known, learned)
+    return choose_shares(seen)
 
 
 def _tables(
@@ -139,15 +147,13 @@ def _thresholds(
         all_figures.append(opinion.result.figures)
     lesions = [(_rarity(draft, one), one.truth[one.brain]) for one in show(testing, True)]
     threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
-    return Calibration(
-        draft.tables,
-        threshold,
+    return replace(
+        draft,
+        threshold=threshold,
         **reached,
-        shares=draft.shares,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),
-        own_units=draft.own_units,
     )
 
 

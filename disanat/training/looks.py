@@ -32,14 +32,12 @@ _LEAST_ML = 0.5
 class Opinion:
     """What a method says about one look, with its brain mask and its synthetic lesion.
 
-    `brain` and `truth` are bool, on the grid of the result; `probed` says that the lesion is a
-    probe.
+    `brain` and `truth` are bool, on the grid of the result.
     """
 
     result: ChannelResult
     brain: np.ndarray
     truth: np.ndarray
-    probed: bool = False
 
 
 def predictions(
@@ -95,7 +93,7 @@ def predictions(
                 probe = _some_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
                 shown, truth = probe.image, probe.mask
             channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
-            yield Opinion(method.predict([channel])[0], brain, truth, probed)
+            yield Opinion(method.predict([channel])[0], brain, truth)
 
 
 def _some_lesion(

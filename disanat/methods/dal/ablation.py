@@ -20,6 +20,7 @@ from disanat.networks.whole_batch import over_batch
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.likelihood import smooth_inside
+from disanat.scoring.residual import residual_score
 
 __all__ = ["Steps"]
 
@@ -111,7 +112,7 @@ class Steps:
         """
         brain = channel.native_brain
         if "atlas_phi" in self.without:
-            return further["residual"], {}
+            return smooth_inside(residual_score(channel.native, phi, brain), brain), {}
         if "plain_residual" in self.without:
             return smooth_inside(np.abs(channel.native - phi), brain), {}
         if "no_intensity" in self.without:
