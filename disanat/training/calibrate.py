@@ -150,7 +150,8 @@ def _thresholds(
     return replace(
         draft,
         threshold=threshold,
-        **reached,
+        false_positives_ml=reached["false_positives_ml"],
+        dice=reached["dice"],
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),
