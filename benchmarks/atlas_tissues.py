@@ -135,7 +135,7 @@ def measure_scan(case: str, head: Head, truth: np.ndarray) -> list[Measurement]:
 
 
 def measure_fits(
-    heads: Mapping[str, Head], data: Path, turned: int
+    heads: Mapping[str, Head], data: Path, turned: int, others: int
 ) -> dict[str, list[Group]]:
     """How well the atlas fits, by group of scans."""
     groups: dict[str, list[Group]] = {}
@@ -148,7 +148,7 @@ def measure_fits(
     for case, head in heads.items():
         add("IXI T1", case, head)
     for name, pattern in OTHERS.items():
-        for path in sorted(data.glob(pattern)):
+        for path in sorted(data.glob(pattern))[:others]:
             add(name, path.name.split(".")[0], Head.read(path))
     for name, turn in TURNS.items():
         for case in list(heads)[:turned]:
@@ -160,6 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scans", type=int, default=16, help="of people unknown to the encoder")
     parser.add_argument("--turned", type=int, default=8, help="of these, turned as well")
+    parser.add_argument("--others", type=int, default=12, help="scans of each other set")
     args = parser.parse_args()
     data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data")
     if not data.is_dir():
@@ -174,7 +175,8 @@ def main() -> None:
         heads[case] = Head.read(paths[case])
         labels = read_labels(ixi / "dlmuse" / f"{case}_DLMUSE.nii.gz")
         rows += measure_scan(case, heads[case], tissues_of(labels.array)[heads[case].box])
-    print(write_page(rows, measure_fits(heads, data, args.turned), list(WAYS), ENCODER))
+    groups = measure_fits(heads, data, args.turned, args.others)
+    print(write_page(rows, groups, list(WAYS), ENCODER))
 
 
 if __name__ == "__main__":
