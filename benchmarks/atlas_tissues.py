@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,24 +136,25 @@ def measure_scan(case: str, head: Head, truth: np.ndarray) -> list[Measurement]:
 
 def measure_fits(
     heads: Mapping[str, Head], data: Path, turned: int, others: int
-) -> dict[str, list[Group]]:
-    """How well the atlas fits, by group of scans."""
-    groups: dict[str, list[Group]] = {}
+) -> Iterator[dict[str, list[Group]]]:
+    """How well the atlas fits, by group of scans; all that is known after each group."""
+    known: dict[str, list[Group]] = {}
 
-    def add(name: str, case: str, head: Head) -> None:
-        fits = head.fits()
-        groups.setdefault(name, []).append((case, fits))
-        print(name, case, *(f"{r} {f.overlap:.3f}" for r, f in fits.items()), flush=True)
+    def groups() -> Iterator[tuple[str, Iterator[tuple[str, Head]]]]:
+        yield "IXI T1", iter(heads.items())
+        some = list(heads)[:turned]
+        for name, turn in TURNS.items():
+            yield f"IXI T1, {name}", ((case, heads[case].turned(turn)) for case in some)
+        for name, pattern in OTHERS.items():
+            paths = sorted(data.glob(pattern))[:others]
+            yield name, ((path.name.split(".")[0], Head.read(path)) for path in paths)
 
-    for case, head in heads.items():
-        add("IXI T1", case, head)
-    for name, pattern in OTHERS.items():
-        for path in sorted(data.glob(pattern))[:others]:
-            add(name, path.name.split(".")[0], Head.read(path))
-    for name, turn in TURNS.items():
-        for case in list(heads)[:turned]:
-            add(f"IXI T1, {name}", case, heads[case].turned(turn))
-    return groups
+    for name, scans in groups():
+        for case, head in scans:
+            fits = head.fits()
+            known.setdefault(name, []).append((case, fits))
+            print(name, case, *(f"{r} {f}" for r, f in fits.items()), flush=True)
+        yield known
 
 
 def main() -> None:
@@ -175,8 +176,9 @@ def main() -> None:
         heads[case] = Head.read(paths[case])
         labels = read_labels(ixi / "dlmuse" / f"{case}_DLMUSE.nii.gz")
         rows += measure_scan(case, heads[case], tissues_of(labels.array)[heads[case].box])
-    groups = measure_fits(heads, data, args.turned, args.others)
-    print(write_page(rows, groups, list(WAYS), ENCODER))
+    for groups in measure_fits(heads, data, args.turned, args.others):
+        page = write_page(rows, groups, list(WAYS), ENCODER)
+    print(page)
 
 
 if __name__ == "__main__":
