@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from disanat.anatomy.anatomy_registration import register_linear
-from disanat.anatomy.atlas import atlas_fit
+from disanat.anatomy.atlas import atlas_fit, atlas_tissues
 from disanat.anatomy.template import load_atlas
 from disanat.errors import ModelError
 from disanat.inference.anatomy import EncoderAnatomies, EncoderTissues
+from disanat.io.images import read_labels, read_scan
 from disanat.synthesis.brains import simulate_brain
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, remap_labels
 
 Ship = Callable[[], Path]
 SHIPPED = Path(__file__).parents[2] / "disanat" / "pretrained" / "dal"
@@ -109,3 +111,22 @@ def test_the_shipped_encoder_brings_the_atlas_onto_a_scan(
     fit = atlas_fit(image, brain.spacing, inside, "anatomy", seen)
     assert fit.overlap > 0.93 and fit.agreement is not None and fit.agreement > 0.75
     assert fit.refused == ""
+
+
+def test_by_anatomy_is_better_than_by_intensity_on_a_real_scan(real_data: Path) -> None:
+    """Of a person who did not train the encoder."""
+    folder = real_data / "ixi_t1_2mm"
+    scan = read_scan(folder / "t1" / "IXI386_T1.nii.gz")
+    regions = read_labels(folder / "dlmuse" / "IXI386_DLMUSE.nii.gz").array
+    kinds = np.array([0] + [("csf", "grey", "white").index(c.kind) + 1 for c in EIGHT_CLASSES])
+    truth = kinds[remap_labels(regions, NUMBERINGS["dlmuse"], EIGHT_CLASSES)]
+    brain = truth > 0
+    seen = EncoderAnatomies(SHIPPED)([scan.array], brain, scan.spacing)
+    by_anatomy = atlas_tissues(scan.array, scan.spacing, brain, "anatomy", seen, dense=False)
+    by_intensity = atlas_tissues(scan.array, scan.spacing, brain)
+    for k in (1, 2, 3):
+        good, usual = (
+            2 * ((found == k) & (truth == k)).sum() / ((found == k).sum() + (truth == k).sum())
+            for found in (by_anatomy, by_intensity)
+        )
+        assert good > usual
