@@ -47,7 +47,7 @@ class AtlasFit:
     """How well the registered atlas fits a scan, and why the scan is left out, if it is.
 
     `overlap` is the Dice of its brain and the scan's brain mask, `agreement` that of the tissues
-    (None by intensity); both are 0 where there is no registration.
+    (None by intensity); both are 0 where the registration itself was refused.
     """
 
     overlap: float

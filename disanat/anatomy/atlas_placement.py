@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from disanat.anatomy.atlas_registration import align, centred_image, coarse, moments_transform
 from disanat.anatomy.template import load_atlas
 from disanat.anatomy.transforms import affine_transform, matrix_of
+from disanat.errors import PlanError
 from disanat.plans import AtlasRoute
 
 if TYPE_CHECKING:
@@ -56,10 +57,16 @@ def place_atlas(
     Raises:
         ImplausibleError: the tissues of scan and atlas do not agree.
         ImageError: the scan cannot be registered.
+        PlanError: a route that sees tissues is given none.
     """
-    if route == "intensity" or anatomies is None:
+    if route == "intensity":
         found = _by_intensity(small, small_mask)
         return PlacedAtlas(found, found)
+    if anatomies is None:
+        raise PlanError(
+            f"The atlas cannot be registered by '{route}' without the tissues that an encoder "
+            "sees: give them, or take 'intensity'."
+        )
     from disanat.anatomy import atlas_by_anatomy  # takes torch with it
 
     matrix = atlas_by_anatomy.linear(anatomies)

@@ -19,7 +19,7 @@ from disanat.anatomy.atlas_registration import centred_image, warp
 from disanat.anatomy.soft_anatomy import moved_points
 from disanat.anatomy.template import load_atlas
 from disanat.anatomy.transforms import affine_transform, matrix_of
-from disanat.errors import ImplausibleError
+from disanat.errors import ImplausibleError, PlanError
 
 MOVE = move_of(28.0, (6.0, -5.0, 8.0), 1.06)
 
@@ -105,6 +105,8 @@ def test_intensity_asks_for_no_anatomies(scan: PartedBrain) -> None:
     image, mask = centred_image(scan.image, SPACING), centred_image(scan.brain, SPACING)
     placed = place_atlas(image, mask, "intensity")
     assert placed.agreement is None and placed.whole is placed.linear
+    with pytest.raises(PlanError, match="registered by 'both' without the tissues .*'intensity'"):
+        place_atlas(image, mask, "both")
 
 
 def test_what_lies_as_no_head_does_is_refused(
