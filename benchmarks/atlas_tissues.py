@@ -1,36 +1,51 @@
-"""How good the atlas route's three tissues are, and what its overlap tells of wrong scans.
+"""How good the atlas' three tissues are by each route of registration, and which scans are refused.
 
     DISANAT_TEST_DATA=../shared/data python benchmarks/atlas_tissues.py
 
-Scans are masked as in preprocessing, without label maps; DLMUSE says which tissue is where.
+Scans are masked and cropped as in preprocessing, without label maps; DLMUSE says which tissue is
+where. None of these people trained the encoder that ships.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
+import torch
 
+from atlas_tissues_page import Fit, Group, Measurement, write_page
 from brain_masks import dice_of
-from disanat.anatomy.atlas import LEAST_OVERLAP, atlas_overlap, atlas_tissues
-from disanat.errors import ImageError, ImplausibleError
-from disanat.home import atomic_path
+from disanat.anatomy.atlas import atlas_fit, atlas_tissues
+from disanat.anatomy.atlas_by_anatomy import Anatomies
+from disanat.errors import ImageError
+from disanat.inference.anatomy import EncoderAnatomies, EncoderTissues
+from disanat.inference.bundled import bundled_folder
 from disanat.io.images import read_labels, read_scan
-from disanat.preprocessing.brain_extractor import shipped_extractor
+from disanat.plans import ATLAS_ROUTES, AtlasRoute, Triple
+from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
-from disanat.reporting.markdown import markdown_table
-from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, remap_labels
-from steps import ROOT, commit, machine
+from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, remap_labels
+from disanat.training.splits import split_cases
+from steps import ROOT
 
-PAGE = "benchmarks/atlas_tissues.md"
-SCANS, TURNED = 20, 8
 KINDS = ("csf", "grey", "white")
+MARGIN_MM = 20.0
+WAYS: dict[str, tuple[AtlasRoute, bool]] = {
+    "intensity": ("intensity", False),
+    "both, affine alone": ("both", False),
+    "anatomy, affine alone": ("anatomy", False),
+    "both": ("both", True),
+    "anatomy": ("anatomy", True),
+}
+"""Route, and whether it ends densely."""
+ENCODER = "(the encoder itself)"
 TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "upside down": lambda x: x[::-1],
     "back to front": lambda x: x[:, ::-1],
@@ -42,158 +57,128 @@ OTHERS = {
     "elderly FLAIR": "elderly_t1_flair/fl/*.nii.gz",
     "LGG FLAIR": "lgg/*/*_flair.nii.gz",
 }
-"""Other whole heads, for their overlap alone."""
+"""Other whole heads, for their fit alone."""
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One scan: overlap with the atlas, Dice of the three tissues (none if left out)."""
+class Head:
+    """A scan cropped to its brain, as it goes into the atlas route."""
 
-    case: str
-    overlap: float
-    dice: tuple[float, ...]
-    turned: dict[str, float]
-    seconds: float
+    array: np.ndarray
+    brain: np.ndarray
+    spacing: Triple
+    box: tuple[slice, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Head:
+        scan = read_scan(path)
+        brain = find_brain({0: scan}).mask
+        box = brain_box(brain, scan.spacing, MARGIN_MM)
+        return cls(scan.array[box], brain[box], scan.spacing, box)
+
+    def turned(self, turn: Callable[[np.ndarray], np.ndarray]) -> Head:
+        """By one that changes no voxel size: these are the same along all axes."""
+        array, brain = (np.ascontiguousarray(turn(one)) for one in (self.array, self.brain))
+        return Head(array, brain, self.spacing)
+
+    @cached_property
+    def sight(self) -> tuple[Anatomies, float]:
+        """The tissues of scan and atlas, and how long the scan's took."""
+        began = time.process_time()
+        return EncoderAnatomies(bundled_folder())([self.array], self.brain, self.spacing), (
+            time.process_time() - began
+        )
+
+    def fits(self) -> dict[str, Fit]:
+        """By route."""
+        found = {}
+        for route in ATLAS_ROUTES:
+            anatomies = None if route == "intensity" else self.sight[0]
+            fit = atlas_fit(self.array, self.spacing, self.brain, route, anatomies)
+            found[route] = Fit(fit.overlap, fit.agreement, bool(fit.refused))
+        return found
 
 
 def tissues_of(labels: np.ndarray) -> np.ndarray:
-    """DLMUSE regions as the numbers of `THREE_CLASSES`: eight classes joined by their kind."""
-    kinds = [0, *(1 + KINDS.index(c.kind) for c in EIGHT_CLASSES)]
-    return np.array(kinds, np.uint8)[remap_labels(labels, NUMBERINGS["dlmuse"], EIGHT_CLASSES)]
+    """DLMUSE regions as the numbers of `THREE_CLASSES`."""
+    return joined(remap_labels(labels, NUMBERINGS["dlmuse"], EIGHT_CLASSES))
 
 
-def overlap_of(image: np.ndarray, spacing: Sequence[float], mask: np.ndarray) -> float:
-    """Overlap with the atlas; 0 where it cannot be registered."""
-    try:
-        return atlas_overlap(image, spacing, mask)
-    except ImageError:
-        return 0.0
+def joined(eight: np.ndarray) -> np.ndarray:
+    """Eight classes by their kind."""
+    return np.array([0, *(1 + KINDS.index(c.kind) for c in EIGHT_CLASSES)], np.uint8)[eight]
 
 
-def measure_scan(path: Path, truth: np.ndarray, turned: bool) -> Measurement:
-    """Tissues of one scan; of a few also the overlap when its axes are wrong."""
-    scan = read_scan(path)
-    brain = find_brain({0: scan}).mask
-    start = time.perf_counter()
-    try:
-        found = atlas_tissues(scan.array, scan.spacing, brain)
-        dice = tuple(dice_of(found == k, truth == k) for k in (1, 2, 3))
-    except ImplausibleError:
-        dice = ()
-    seconds = time.perf_counter() - start
-    overlaps = {}
-    for name, turn in TURNS.items() if turned else ():
-        image, mask = np.ascontiguousarray(turn(scan.array)), np.ascontiguousarray(turn(brain))
-        spacing = scan.spacing  # the same along all axes
-        overlaps[name] = overlap_of(image, spacing, mask)
-    overlap = overlap_of(scan.array, scan.spacing, brain)
-    case = path.name.removesuffix("_T1.nii.gz")
-    print(case, f"{overlap:.3f}", *(f"{d:.3f}" for d in dice), overlaps, flush=True)
-    return Measurement(case, overlap, dice, overlaps, seconds)
-
-
-def measure_others(data: Path) -> dict[str, list[tuple[float, str]]]:
-    """Overlap and name of every scan of the other sets."""
-    found: dict[str, list[tuple[float, str]]] = {}
-    for name, pattern in OTHERS.items():
-        for path in sorted(data.glob(pattern)):
-            scan = read_scan(path)
-            overlap = overlap_of(scan.array, scan.spacing, find_brain({0: scan}).mask)
-            found.setdefault(name, []).append((overlap, path.name.split(".")[0]))
-            print(name, path.name, f"{overlap:.3f}", flush=True)
-    return found
-
-
-def _tissue_rows(found: Sequence[Measurement]) -> list[dict[str, str]]:
-    used = [m for m in found if m.dice]
+def measure_scan(case: str, head: Head, truth: np.ndarray) -> list[Measurement]:
+    """Tissues of one scan, by each way."""
     rows = []
-    for at, tissue in enumerate(THREE_CLASSES):
-        dice = np.array([m.dice[at] for m in used])
-        rows.append(
-            {
-                "class": tissue.name,
-                "n": str(len(used)),
-                "median": f"{np.median(dice):.3f}",
-                "mean": f"{dice.mean():.3f}",
-                "min": f"{dice.min():.3f} ({used[int(dice.argmin())].case})",
-            }
-        )
+
+    def add(way: str, found: np.ndarray | None, seconds: float) -> None:
+        dice = () if found is None else tuple(dice_of(found == k, truth == k) for k in (1, 2, 3))
+        rows.append(Measurement(case, way, dice, seconds))
+        print(case, way, *(f"{d:.3f}" for d in dice), f"{seconds:.1f} s", flush=True)
+
+    seen_s = head.sight[1]
+    for way, (route, dense) in WAYS.items():
+        anatomies = None if route == "intensity" else head.sight[0]
+        began = time.process_time()
+        try:
+            found = atlas_tissues(head.array, head.spacing, head.brain, route, anatomies, dense)
+        except ImageError:
+            found = None
+        spent = time.process_time() - began
+        add(way, found, spent if route == "intensity" else spent + seen_s)
+    began = time.process_time()
+    named = joined(EncoderTissues(bundled_folder())([head.array], head.brain, head.spacing))
+    add(ENCODER, np.where(head.brain & (named == 0), 1, named), time.process_time() - began)
     return rows
 
 
-def _overlap_rows(
-    found: Sequence[Measurement], others: Mapping[str, Sequence[tuple[float, str]]]
-) -> list[dict[str, str]]:
-    groups = {"IXI T1": [(m.overlap, m.case) for m in found], **others}
-    for name in TURNS:
-        groups[f"IXI T1, {name}"] = [(m.turned[name], m.case) for m in found if name in m.turned]
-    return [
-        {
-            "scans": name,
-            "n": str(len(group)),
-            "min": f"{min(group)[0]:.3f} ({min(group)[1]})",
-            "median": f"{np.median([value for value, _ in group]):.3f}",
-            "max": f"{max(group)[0]:.3f} ({max(group)[1]})",
-            "left out": str(sum(value < LEAST_OVERLAP for value, _ in group)),
-        }
-        for name, group in groups.items()
-    ]
+def measure_fits(
+    heads: Mapping[str, Head], data: Path, turned: int, others: int
+) -> Iterator[dict[str, list[Group]]]:
+    """How well the atlas fits, by group of scans; all that is known after each group."""
+    known: dict[str, list[Group]] = {}
 
+    def groups() -> Iterator[tuple[str, Iterator[tuple[str, Head]]]]:
+        yield "IXI T1", iter(heads.items())
+        some = list(heads)[:turned]
+        for name, turn in TURNS.items():
+            yield f"IXI T1, {name}", ((case, heads[case].turned(turn)) for case in some)
+        for name, pattern in OTHERS.items():
+            paths = sorted(data.glob(pattern))[:others]
+            yield name, ((path.name.split(".")[0], Head.read(path)) for path in paths)
 
-def write_page(
-    found: Sequence[Measurement], others: Mapping[str, Sequence[tuple[float, str]]]
-) -> str:
-    """Write the page, and return it."""
-    description = shipped_extractor().description
-    left_out = [m.case for m in found if not m.dice]
-    lines = [
-        "# Tissues by the atlas",
-        "",
-        "Written by `benchmarks/atlas_tissues.py`; not edited by hand. The three classes that",
-        "training gets where a dataset brings no label maps, against DLMUSE, on raw IXI T1 scans.",
-        "CSF: ventricles and outer fluid. Grey: cortex, deep and cerebellar grey. White: white",
-        "matter of cerebrum and cerebellum, and brainstem. The brain mask is the extractor's;",
-        "voxels that only one of the two calls brain count as errors.",
-        "",
-        f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
-        f"- machine: {machine()}; {np.median([m.seconds for m in found]):.1f} s a scan (median, "
-        "other work running)",
-        f"- extractor: {description.trained_steps} training steps",
-        f"- left out by the overlap: {', '.join(left_out) or 'none'}",
-        "",
-        markdown_table(_tissue_rows(found)),
-        "",
-        "## Overlap with the registered atlas",
-        "",
-        "Dice of the brain mask and the atlas' brain after registration. Preprocessing leaves out",
-        f"a case below {LEAST_OVERLAP:.2f}. The turned scans are what a header with wrong axes",
-        "makes of some of the same scans, with the mask of the scan as it is. In practice a wrong",
-        "axis spoils the mask as well.",
-        "",
-        markdown_table(_overlap_rows(found, others)),
-        "",
-    ]
-    with atomic_path(ROOT / PAGE) as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
-    return "\n".join(lines)
+    for name, scans in groups():
+        for case, head in scans:
+            fits = head.fits()
+            known.setdefault(name, []).append((case, fits))
+            print(name, case, *(f"{r} {f}" for r, f in fits.items()), flush=True)
+        yield known
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.parse_args()
+    parser.add_argument("--scans", type=int, default=16, help="of people unknown to the encoder")
+    parser.add_argument("--turned", type=int, default=8, help="of these, turned as well")
+    parser.add_argument("--others", type=int, default=12, help="scans of each other set")
+    args = parser.parse_args()
     data = ROOT / os.environ.get("DISANAT_TEST_DATA", "../shared/data")
     if not data.is_dir():
         parser.error(f"{data} is not there: set DISANAT_TEST_DATA to the folder of real scans.")
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # seconds are of one core
     ixi = data / "ixi_t1_2mm"
-    paths = sorted((ixi / "t1").glob("*_T1.nii.gz"))
-    chosen = paths[:: max(1, len(paths) // SCANS)][:SCANS]
-    turned = set(chosen[:: max(1, len(chosen) // TURNED)][:TURNED])
-    found = []
-    for path in chosen:
-        labels = ixi / "dlmuse" / path.name.replace("_T1", "_DLMUSE")
-        truth = tissues_of(read_labels(labels).array)
-        found.append(measure_scan(path, truth, path in turned))
-    print(write_page(found, measure_others(data)))
+    paths = {p.name.removesuffix("_T1.nii.gz"): p for p in sorted((ixi / "t1").glob("*.nii.gz"))}
+    split = split_cases(list(paths), 0)  # the shipped model's: fold 0
+    rows, heads = [], {}
+    for case in (*split.reference, *split.threshold)[: args.scans]:
+        heads[case] = Head.read(paths[case])
+        labels = read_labels(ixi / "dlmuse" / f"{case}_DLMUSE.nii.gz")
+        rows += measure_scan(case, heads[case], tissues_of(labels.array)[heads[case].box])
+    for groups in measure_fits(heads, data, args.turned, args.others):
+        page = write_page(rows, groups, list(WAYS), ENCODER)
+    print(page)
 
 
 if __name__ == "__main__":

@@ -11,27 +11,20 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from contrast_shifts import SHIFTS
-from disanat.anatomy.anatomy_registration import (
-    distance_mm,
-    mirrored_agreement,
-    register_linear,
-)
+from disanat.anatomy.anatomy_registration import distance_mm, register_linear
 from disanat.anatomy.anatomy_registration_dense import jacobian_determinants, register_dense
 from disanat.anatomy.soft_anatomy import moved_points
 from disanat.errors import DatasetError, DisanatError
-from disanat.inference.model import Model
 from disanat.inference.soft_anatomy import anatomy_encoder
 from disanat.io.images import read_labels
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, remap_labels
 from disanat.training.splits import split_cases
+from registration_bench import ALIGNED, Bench, Row
 from registration_cases import (
     Seen,
     affine_by_intensity,
@@ -41,57 +34,17 @@ from registration_cases import (
     rigid_by_anatomy,
     rigid_by_both,
     rigid_by_intensity,
-    with_array,
 )
 from registration_page import PAGE, write_page
+from registration_same import same
 from steps import ROOT
 
-Row = dict[str, Any]
 ROUTES = {
     "anatomy": rigid_by_anatomy, "both": rigid_by_both, "intensity": rigid_by_intensity,
 }  # fmt: skip
 CHANGES = ("none", "inverted", "gamma 0.5", "gamma 2")
-HARD = ("inverted", "gamma 2", "slices of 5 mm")
 MOST_TURN_DEG, MOST_SHIFT_MM = 45.0, 40.0
 WAYS = ("header", "turned")
-ALIGNED = {
-    "Kirby21": ("kirby21/113-02-MPRAGE_processed_reg.nii.gz",
-                {"FLAIR": "kirby21/113-02-FLAIR_processed_reg.nii.gz",
-                 "T2": "kirby21/113-02-T2w_processed_reg.nii.gz"}),
-    "BraTS2021": ("brats2021/BraTS2021_00006/BraTS2021_00006_flair.nii.gz",
-                  {n: f"brats2021/BraTS2021_00006/BraTS2021_00006_{f}.nii.gz"
-                   for n, f in (("T1", "t1"), ("T1c", "t1ce"), ("T2", "t2"))}),
-    "MSLesSeg": ("mslesseg/P14_T2_FLAIR.nii.gz",
-                 {n: f"mslesseg/P14_T2_{n}.nii.gz" for n in ("T1", "T2")}),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The data, the encoder, and how many cases of each kind are measured."""
-
-    ixi: Path
-    data: Path
-    encoder: Model
-    bound_cases: tuple[str, ...]
-    cases: tuple[str, ...]
-    args: argparse.Namespace
-    scans: dict[str, Seen] = field(default_factory=dict)
-
-    def person(self, name: str) -> Seen:
-        if name not in self.scans:
-            path = self.ixi / "imagesTr" / f"{name}_0000.nii.gz"
-            self.scans[name] = Seen.read(path, self.encoder)
-        return self.scans[name]
-
-    def changed(self, name: str, change: str, rng: np.random.Generator) -> Seen:
-        """A scan whose contrast was changed in the brain and around it alike."""
-        seen = self.person(name)
-        if change == "none":
-            return seen
-        array = seen.scan.array
-        whole = SHIFTS[change](rng, array, array > np.percentile(array, 40), seen.scan.spacing)
-        return Seen(with_array(seen.scan, whole), self.encoder)
 
 
 def people(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
@@ -206,18 +159,12 @@ def aligned(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
                     f"aligned {draw} {name} {contrast}",
                     lambda n=name, c=contrast, f=first, p=path, s=seed: _displaced(
                         np.random.default_rng(s),
-                        _kept(bench, f),
-                        _kept(bench, p),
+                        bench.kept(f),
+                        bench.kept(p),
                         "header",
                         {"set": n, "contrast": c},
                     ),
                 )
-
-
-def _kept(bench: Bench, path: str) -> Seen:
-    if path not in bench.scans:
-        bench.scans[path] = Seen.read(bench.data / path, bench.encoder)
-    return bench.scans[path]
 
 
 def elderly(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
@@ -227,8 +174,8 @@ def elderly(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
 
 
 def _elderly(bench: Bench, k: int) -> list[Row]:
-    t1 = _kept(bench, f"elderly_t1_flair/t1/Subj{k:02d}_T1.nii.gz")
-    flair = _kept(bench, f"elderly_t1_flair/fl/Subj{k:02d}_FL.nii.gz")
+    t1 = bench.kept(f"elderly_t1_flair/t1/Subj{k:02d}_T1.nii.gz")
+    flair = bench.kept(f"elderly_t1_flair/fl/Subj{k:02d}_FL.nii.gz")
     found_by = {route: find(t1, flair) for route, find in ROUTES.items()}
     places = t1.anatomy.coarse(6.0).places()
     by_intensity = found_by["intensity"].matrix
@@ -252,52 +199,6 @@ def _elderly(bench: Bench, k: int) -> list[Row]:
                 rng, t1, flair, "header", {"kind": "moved"}, found.matrix, (route,)
             )
     return rows
-
-
-def same(bench: Bench) -> Iterator[tuple[str, Callable[[], list[Row]]]]:
-    """Agreement of scans of one brain, of mirrored ones and of two people."""
-    names = bench.bound_cases[: bench.args.bound + 1]
-    for a, b in zip(names, names[1:]):
-        yield f"same {a}", lambda a=a, b=b: _same(bench, a, b)
-    subjects = [f"{k:02d}" for k in range(1, bench.args.elderly + 2)]
-    for a, b in zip(subjects, subjects[1:]):
-        yield f"same elderly {a}", lambda a=a, b=b: _same_elderly(bench, a, b)
-    for name, (first, others) in ALIGNED.items():
-        for contrast, path in others.items():
-            yield (
-                f"same {name} {contrast}",
-                lambda n=name, f=first, p=path: [
-                    _judged(_kept(bench, f), _kept(bench, p), f"{n}, contrasts of one patient")
-                ],
-            )
-
-
-def _judged(fixed: Seen, moving: Seen, who: str) -> Row:
-    made = register_linear(fixed.anatomy, moving.anatomy)
-    own, mirrored = mirrored_agreement(fixed.anatomy, moving.anatomy, made.matrix)
-    return {"who": who, "agreement": own, "mirrored": mirrored}
-
-
-def _mirror(seen: Seen) -> Seen:
-    return Seen(with_array(seen.scan, seen.scan.array[:, :, ::-1].copy()), seen.encoder)
-
-
-def _same(bench: Bench, a: str, b: str) -> list[Row]:
-    fixed = bench.person(a)
-    rng = np.random.default_rng([bench.args.seed, 5])
-    rows = [_judged(fixed, bench.changed(a, c, rng), f"IXI, changed: {c}") for c in HARD]
-    rows.append(_judged(fixed, _mirror(bench.changed(a, "inverted", rng)), "IXI, mirrored"))
-    return [*rows, _judged(fixed, bench.person(b), "IXI, another person")]
-
-
-def _same_elderly(bench: Bench, a: str, b: str) -> list[Row]:
-    t1 = _kept(bench, f"elderly_t1_flair/t1/Subj{a}_T1.nii.gz")
-    own, others = (_kept(bench, f"elderly_t1_flair/fl/Subj{k}_FL.nii.gz") for k in (a, b))
-    return [
-        _judged(t1, own, "elderly, T1 and FLAIR"),
-        _judged(t1, _mirror(own), "elderly, FLAIR mirrored"),
-        _judged(t1, others, "elderly, another person's FLAIR"),
-    ]
 
 
 PARTS = {

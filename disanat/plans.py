@@ -19,9 +19,11 @@ from disanat.plan_values import check_values, strict_converter
 from disanat.preparation import USUAL, Preparation
 
 __all__ = [
+    "ATLAS_ROUTES",
     "AXES",
     "BRAIN_MASK_TOOLS",
     "NORMS",
+    "AtlasRoute",
     "Augmentation",
     "BrainMaskTool",
     "BrainSource",
@@ -52,6 +54,9 @@ BRAIN_MASK_TOOLS: tuple[BrainMaskTool, ...] = get_args(BrainMaskTool)
 Norm = Literal["instance", "group", "layer"]
 """What normalises the features of a U-Net: each by itself, in groups, or all together."""
 NORMS: tuple[Norm, ...] = get_args(Norm)
+AtlasRoute = Literal["anatomy", "both", "intensity"]
+"""How the atlas is registered: by tissues, by mutual information from there, or by that alone."""
+ATLAS_ROUTES: tuple[AtlasRoute, ...] = get_args(AtlasRoute)
 BrainSource = Literal["user", "background", "labels", "atlas", "extractor", "hd-bet", "synthstrip"]
 """Where the brain mask of one case comes from."""
 
@@ -231,6 +236,8 @@ class Plans:
     label_maps: int = 0
     """How many label maps without a scan training renders beside the scans."""
     preparation: Preparation = USUAL
+    atlas_registration: AtlasRoute = "intensity"
+    """Where the tissues come from the atlas."""
     schema_version: int = field(default=PLANS_SCHEMA)
 
     def configuration(self, name: str | None = None) -> Configuration:

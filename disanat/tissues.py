@@ -24,6 +24,7 @@ __all__ = [
     "TWELVE_CLASSES",
     "TissueClass",
     "class_kinds",
+    "joined_probabilities",
     "remap_labels",
     "scheme_by_names",
     "whole_labels",
@@ -166,11 +167,24 @@ def whole_labels(probabilities: np.ndarray, scheme: Sequence[TissueClass]) -> np
     Returns:
         uint8 class numbers without partial-volume classes, shape (...).
     """
+    return np.asarray(joined_probabilities(probabilities, scheme).argmax(0), np.uint8)
+
+
+def joined_probabilities(probabilities: np.ndarray, scheme: Sequence[TissueClass]) -> np.ndarray:
+    """Partial-volume classes added to what they are part of.
+
+    Args:
+        probabilities: shape (classes + 1, ...), background first.
+        scheme: the classes.
+
+    Returns:
+        float32, background and the classes that are part of none, shape (whole classes + 1, ...).
+    """
     numbers = whole_numbers(scheme)
     joined = np.zeros((int(numbers.max()) + 1, *probabilities.shape[1:]), np.float32)
     for channel, number in enumerate(numbers):
         joined[number] += probabilities[channel]
-    return np.asarray(joined.argmax(0), np.uint8)
+    return joined
 
 
 def remap_labels(

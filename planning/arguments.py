@@ -6,7 +6,7 @@ import argparse
 import re
 
 from disanat.cli.common import add_home_argument, add_scheduler_argument
-from disanat.plans import BRAIN_MASK_TOOLS, NORMS
+from disanat.plans import ATLAS_ROUTES, BRAIN_MASK_TOOLS, NORMS
 from planning.planner import CONFIGURATIONS
 from planning.prior import PRIORS
 
@@ -153,6 +153,13 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
         help="where the tissues of the scans come from: the label maps in priorsTr, the anatomy "
         "encoder that ships with disanat, or an atlas by registration (default: the first of them "
         "that is there)",
+    )
+    experts.add_argument(
+        "--atlas_registration",
+        choices=ATLAS_ROUTES,
+        help="how the atlas of --prior atlas is brought onto a scan: by the tissues that the "
+        "shipped encoder sees in both (anatomy; the default where one ships), by these and then "
+        "mutual information (both), or by mutual information alone (intensity)",
     )
 
 

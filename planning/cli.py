@@ -58,6 +58,7 @@ def _overrides(args: argparse.Namespace) -> Overrides:
         bias_correction=args.bias_correction,
         one_scale=args.standardisation == "dataset",
         resampling=not args.no_resampling,
+        atlas_registration=args.atlas_registration,
     )
 
 

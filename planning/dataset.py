@@ -188,14 +188,17 @@ def _preprocess(
     home: Home, plans: Plans, configurations: Sequence[str], processes: Processes
 ) -> None:
     # heavy; --help must be quick
-    from disanat.inference.anatomy import EncoderTissues
-    from disanat.inference.bundled import bundled_folder
+    from disanat.inference.anatomy import EncoderAnatomies, EncoderTissues
+    from disanat.inference.bundled import bundled_folder, bundled_model
     from disanat.inference.model import finished
     from disanat.preprocessing.dataset import preprocess_dataset
 
-    estimator, tissues_from = None, ""
+    estimator, sight, tissues_from = None, None, ""
     if plans.prior == "encoder":
         estimator, tissues_from = EncoderTissues(bundled_folder()), finished(bundled_folder())
+    elif plans.prior == "atlas" and plans.atlas_registration != "intensity" and bundled_model():
+        sight = EncoderAnatomies(bundled_folder())
+        tissues_from = f"atlas by {plans.atlas_registration}, {finished(bundled_folder())}"
     for name in configurations:
         preprocess_dataset(
             home,
@@ -205,4 +208,5 @@ def _preprocess(
             processes,
             tissue_estimator=estimator,
             tissues_from=tissues_from,
+            atlas_sight=sight,
         )

@@ -69,7 +69,7 @@ def plan_dataset(home: Home, raw: RawDataset, settings: Request) -> Plans:
         raw, settings.processes, settings.progress, former, tool, measured
     )
     names = [n for n in CONFIGURATIONS if n in {*settings.configurations, *_planned(folder)}]
-    given = settings.gpu_memory_gb is not None
+    given, shipped = settings.gpu_memory_gb is not None, shipped_encoder()
     plans = plan(
         fingerprint,
         raw.label_mapping,
@@ -79,8 +79,10 @@ def plan_dataset(home: Home, raw: RawDataset, settings: Request) -> Plans:
         configurations=names,
         overrides=replace(settings.overrides, memory_given=given),
         name=settings.plans_name,
-        encoder=shipped_encoder(),
+        encoder=shipped,
     )
+    if plans.prior == "atlas" and shipped is None:
+        _log.info("No model ships that sees anatomies: the atlas is registered by intensity.")
     save_json(fingerprint, source)
     shutil.rmtree(measured, ignore_errors=True)
     declared = read_json(raw.folder / "dataset.json", DatasetError, "write it again")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from disanat.errors import PlanError
 from disanat.plans import (
     AXES,
+    AtlasRoute,
     BrainMaskTool,
     Configuration,
     Decision,
@@ -70,6 +71,7 @@ class Overrides:
     one_scale: bool = False
     """Whether the dataset gives one scale of intensities for all scans."""
     resampling: bool = True
+    atlas_registration: AtlasRoute | None = None
 
     def described(self, memory_gb: float) -> tuple[str, ...]:
         """One entry for each setting, as kept in the plan."""
@@ -92,6 +94,8 @@ class Overrides:
             entries.append("standardisation dataset")
         if not self.resampling:
             entries.append("resampling none")
+        if self.atlas_registration:
+            entries.append(f"atlas_registration {self.atlas_registration}")
         return tuple(entries)
 
 
@@ -129,7 +133,9 @@ def plan(
     overrides = overrides or Overrides()
     _check_names(configurations)
     _check_axes(configurations, overrides)
-    tissues = plan_tissues(fingerprint, label_mapping, encoder, overrides.prior)
+    tissues = plan_tissues(
+        fingerprint, label_mapping, encoder, overrides.prior, overrides.atlas_registration
+    )
     classes = tuple(tissue.name for tissue in tissues.scheme)
     spacing, about_spacing = _spacing(fingerprint, overrides, device)
     steps = plan_preparation(
@@ -182,6 +188,7 @@ def plan(
         brain_mask_tool=overrides.brain_mask_tool or "extractor",
         label_maps=usable_label_maps(fingerprint, tissues.scheme),
         preparation=steps,
+        atlas_registration=tissues.atlas_registration,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from disanat.errors import PlanError
 from disanat.io.dataset import mapping_scheme
-from disanat.plans import Decision, Fingerprint
+from disanat.plans import AtlasRoute, Decision, Fingerprint
 from disanat.tissues import (
     EIGHT_CLASSES,
     THREE_CLASSES,
@@ -30,6 +30,8 @@ __all__ = [
 Prior = Literal["labels", "encoder", "atlas"]
 PRIORS: tuple[Prior, ...] = ("labels", "encoder", "atlas")
 """Best first."""
+_USUAL_ROUTE: AtlasRoute = "anatomy"
+"""benchmarks/atlas_tissues.md measures the routes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class TissuePlan:
     mapping: dict[str, tuple[int, ...]]
     """Class name -> numbers of the label maps; empty for the other priors."""
     decision: Decision
+    atlas_registration: AtlasRoute = "intensity"
+    """Where the prior is the atlas."""
 
 
 def plan_tissues(
@@ -56,6 +60,7 @@ def plan_tissues(
     label_mapping: Mapping[str, Sequence[int]],
     encoder: Encoder | None,
     wanted: Prior | None,
+    route: AtlasRoute | None = None,
 ) -> TissuePlan:
     """Choose the prior: the one wanted, else the best there is.
 
@@ -64,6 +69,7 @@ def plan_tissues(
         label_mapping: class name -> numbers of its label maps; empty without any.
         encoder: the one that ships with disanat; None without one.
         wanted: by the user; None leaves it to the planner.
+        route: how the user wants the atlas to be registered; None leaves it to the planner.
 
     Raises:
         PlanError: what is wanted is not there.
@@ -80,14 +86,43 @@ def plan_tissues(
             "leave out --prior."
         )
     if labelled is not None and wanted in (None, "labels"):
+        _check_no_route(route, "label maps")
         return _from_labels(fingerprint, labelled, label_mapping)
     absent = "It was set by you." if wanted else "The dataset has no label maps."
     if encoder is not None and wanted in (None, "encoder"):
+        _check_no_route(route, "the shipped encoder")
         return _from_encoder(encoder, absent)
+    return _from_atlas(encoder, absent, route)
+
+
+def _check_no_route(route: AtlasRoute | None, source: str) -> None:
+    if route is not None:
+        raise PlanError(
+            f"--atlas_registration {route} is of no use where the tissues come from {source}: add "
+            "--prior atlas, or leave it out."
+        )
+
+
+def _from_atlas(encoder: Encoder | None, absent: str, route: AtlasRoute | None) -> TissuePlan:
+    if encoder is None and route in ("anatomy", "both"):
+        raise PlanError(
+            f"--atlas_registration {route} is not possible: this disanat was installed without a "
+            "trained model; leave it out."
+        )
+    chosen: AtlasRoute = route or ("intensity" if encoder is None else _USUAL_ROUTE)
+    seen = "the tissues that the shipped encoder sees in scan and atlas, whatever the contrast"
+    how = {
+        "anatomy": f"by {seen}",
+        "both": f"by {seen}, then by mutual information, then by the tissues densely",
+        "intensity": "by mutual information"
+        + ("" if route else ", as no model ships that sees tissues"),
+    }
     reason = (
-        f"{absent} The atlas finds tissues by registration, and knows {len(THREE_CLASSES)} of them."
+        f"{absent} The atlas finds tissues by registration, and knows {len(THREE_CLASSES)} of "
+        f"them. It is registered {how[chosen]}{' (set by you)' if route else ''}."
     )
-    return TissuePlan(THREE_CLASSES, "atlas", {}, _decision(THREE_CLASSES, "atlas", reason))
+    decision = _decision(THREE_CLASSES, "atlas", reason)
+    return TissuePlan(THREE_CLASSES, "atlas", {}, decision, chosen)
 
 
 def _from_labels(

@@ -2,61 +2,82 @@
 
 The atlas is the MNI152 template that nilearn ships (ICBM 2009, stripped T1, grey- and white-matter
 maps, brain mask); nothing is downloaded. Everything is contrast-agnostic: registration by mutual
-information, tissues from spatial priors and a mixture that starts from them.
+information or by tissues, then a mixture that starts from the spatial priors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
 from disanat.anatomy.atlas_brain import atlas_brain_mask
-from disanat.anatomy.atlas_registration import (
-    align,
-    centred_image,
-    coarse,
-    moments_transform,
-    warp,
-)
+from disanat.anatomy.atlas_placement import place_atlas
+from disanat.anatomy.atlas_registration import centred_image, coarse, warp
 from disanat.anatomy.mixture import Mixture, fit_mixture, posterior
 from disanat.anatomy.template import Atlas, load_atlas
 from disanat.errors import ImageError, ImplausibleError
+from disanat.plans import AtlasRoute
+
+if TYPE_CHECKING:
+    from disanat.anatomy.atlas_by_anatomy import Anatomies
 
 __all__ = [
     "LEAST_OVERLAP",
     "Atlas",
+    "AtlasFit",
     "atlas_brain_mask",
-    "atlas_overlap",
+    "atlas_fit",
     "atlas_tissues",
     "load_atlas",
 ]
 
 _FIT_MM = 3.0
 _FEWEST_VOXELS = 500
-_NODS_DEG = (-30.0, -15.0, 0.0, 15.0)
-"""Where the registration starts: how far a head is bent forwards differs most between scans."""
 LEAST_OVERLAP = 0.88
 """Dice of the registered atlas' brain and the brain mask; benchmarks/atlas_tissues.md has more."""
 
 
+@dataclass(frozen=True)
+class AtlasFit:
+    """How well the registered atlas fits a scan, and why the scan is left out, if it is.
+
+    `overlap` is the Dice of its brain and the scan's brain mask, `agreement` that of the tissues
+    (None by intensity); both are 0 where the registration itself was refused.
+    """
+
+    overlap: float
+    agreement: float | None = None
+    refused: str = ""
+
+
 def atlas_tissues(
-    array: np.ndarray, spacing: Sequence[float], brain_mask: np.ndarray
+    array: np.ndarray,
+    spacing: Sequence[float],
+    brain_mask: np.ndarray,
+    route: AtlasRoute = "intensity",
+    anatomies: Anatomies | None = None,
+    dense: bool = True,
 ) -> np.ndarray:
-    """Three tissues of a scan of any contrast, by affine priors and a Gaussian mixture.
+    """Three tissues of a scan of any contrast, by the registered atlas and a Gaussian mixture.
 
     Args:
         array: one channel, axes S, P, L.
         spacing: voxel size in mm.
         brain_mask: boolean, same shape.
+        route: how the atlas is registered.
+        anatomies: of scan and atlas, for the routes that see tissues.
+        dense: whether these end with a dense registration.
 
     Returns:
         uint8 of the same shape: 0 outside the mask, then THREE_CLASSES (1 csf, 2 grey, 3 white).
 
     Raises:
-        ImplausibleError: the registered atlas' brain and the mask overlap too little.
+        ImplausibleError: the registered atlas and the scan do not fit.
         ImageError: the mask is (nearly) empty, or the brain cannot be registered to the atlas.
     """
     if np.count_nonzero(brain_mask) < _FEWEST_VOXELS:
@@ -67,33 +88,45 @@ def atlas_tissues(
     atlas = load_atlas()
     grid = centred_image(array.astype(np.float32) * brain_mask, spacing)
     small, small_mask = _small(grid, brain_mask, spacing)
-    transform = _register_brain(small, small_mask, atlas)
-    small_brain = sitk.GetArrayFromImage(small_mask) > 0
-    _check_overlap(_overlap(atlas, transform, small_mask))
-    small_spacing = small.GetSpacing()[::-1]
+    placed = place_atlas(small, small_mask, route, anatomies, dense)
+    _check_overlap(_overlap(atlas, placed.linear, small_mask))
     mixture = fit_mixture(
-        sitk.GetArrayFromImage(small), _priors(atlas, small, transform), small_brain, small_spacing
+        sitk.GetArrayFromImage(small),
+        _priors(atlas, small, placed.whole),
+        sitk.GetArrayFromImage(small_mask) > 0,
+        small.GetSpacing()[::-1],
     )
-    return _label(grid, brain_mask, atlas, transform, mixture, small)
+    return _label(grid, brain_mask, atlas, placed.whole, mixture, small)
 
 
-def atlas_overlap(
-    array: np.ndarray, spacing: Sequence[float], brain_mask: np.ndarray
-) -> float:
-    """Dice of a scan's brain mask and the brain of the atlas that was registered to it.
+def atlas_fit(
+    array: np.ndarray,
+    spacing: Sequence[float],
+    brain_mask: np.ndarray,
+    route: AtlasRoute = "intensity",
+    anatomies: Anatomies | None = None,
+) -> AtlasFit:
+    """How well the atlas fits a scan once it has been registered to it, affinely.
 
     Args:
         array: one channel, axes S, P, L.
         spacing: voxel size in mm.
         brain_mask: boolean, same shape.
-
-    Raises:
-        ImageError: the brain cannot be registered to the atlas.
+        route: how the atlas is registered.
+        anatomies: of scan and atlas, for the routes that see tissues.
     """
-    atlas = load_atlas()
     grid = centred_image(array.astype(np.float32) * brain_mask, spacing)
     small, small_mask = _small(grid, brain_mask, spacing)
-    return _overlap(atlas, _register_brain(small, small_mask, atlas), small_mask)
+    try:
+        placed = place_atlas(small, small_mask, route, anatomies, dense=False)
+    except ImageError as cause:
+        return AtlasFit(0.0, None if route == "intensity" else 0.0, str(cause))
+    overlap = _overlap(load_atlas(), placed.linear, small_mask)
+    try:
+        _check_overlap(overlap)
+    except ImplausibleError as cause:
+        return AtlasFit(overlap, placed.agreement, str(cause))
+    return AtlasFit(overlap, placed.agreement)
 
 
 def _small(
@@ -102,22 +135,6 @@ def _small(
     """Scan and mask on the grid on which they are registered."""
     mask = centred_image(brain_mask, spacing)
     return coarse(grid, _FIT_MM), coarse(mask, _FIT_MM, sitk.sitkNearestNeighbor)
-
-
-def _register_brain(
-    small: sitk.Image, small_mask: sitk.Image, atlas: Atlas
-) -> sitk.AffineTransform:
-    moving = coarse(centred_image(atlas.t1, atlas.spacing), _FIT_MM)
-    moving_brain = centred_image(atlas.brain, atlas.spacing)
-    region = sitk.BinaryDilate(small_mask, [2, 2, 2])
-    mask = sitk.GetArrayFromImage(small_mask) > 0
-    tries = []
-    for nod in _NODS_DEG:
-        initial = moments_transform(mask, small, atlas.brain, moving_brain)
-        initial.Rotate(1, 2, float(np.deg2rad(nod)))
-        tries.append(align(small, region, moving, initial, iterations=20, shrink=(2,)))
-    best = min(tries, key=lambda pair: pair[1])[0]
-    return align(small, region, moving, best, shrink=(2, 1))[0]
 
 
 def _overlap(atlas: Atlas, transform: sitk.Transform, mask: sitk.Image) -> float:

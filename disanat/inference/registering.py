@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import SimpleITK as sitk
 
 from disanat.anatomy.anatomy_registration import (
     agreement,
@@ -20,6 +19,7 @@ from disanat.anatomy.anatomy_registration import (
 )
 from disanat.anatomy.rigid import NotRegisteredError
 from disanat.anatomy.soft_anatomy import SoftAnatomy
+from disanat.anatomy.transforms import affine_transform, matrix_of
 from disanat.errors import DatasetError
 from disanat.inference import bundled
 from disanat.inference.model import Model
@@ -93,7 +93,7 @@ def by_anatomy(ours: SoftAnatomy, own: SoftAnatomy) -> Placed:
     """
     made = register_linear(ours, own)
     return Placed(
-        _transform(made.matrix),
+        affine_transform(made.matrix),
         made.shift_mm,
         made.turn_deg,
         made.spread_mm,
@@ -197,19 +197,3 @@ def _checked(
             LEAST_AGREEMENT,
         )
     return placed
-
-
-def _transform(matrix: np.ndarray) -> sitk.AffineTransform:
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
-    transform.SetTranslation(matrix[:3, 3].tolist())
-    return transform
-
-
-def matrix_of(transform: sitk.Transform) -> np.ndarray:
-    """(4, 4) of a linear transform."""
-    matrix = np.eye(4)
-    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
-    for axis in range(3):
-        matrix[:3, axis] = transform.TransformPoint(np.eye(3)[axis].tolist()) - matrix[:3, 3]
-    return matrix

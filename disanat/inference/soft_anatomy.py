@@ -14,7 +14,7 @@ from disanat.inference.model import Model, load_model
 from disanat.inference.preparation import prepare_case
 from disanat.io.images import Scan, canonical_frame
 from disanat.plans import BrainMaskTool
-from disanat.tissues import whole_numbers
+from disanat.tissues import joined_probabilities
 
 __all__ = ["anatomy_encoder", "soft_anatomy"]
 
@@ -55,12 +55,8 @@ def soft_anatomy(
     probabilities = encoder.method.anatomy(prepared.channels[0].image)
     if probabilities is None:
         raise ModelError(f"The method {encoder.method.name} of {encoder.folder} names no tissues.")
-    numbers = whole_numbers(encoder.method.scheme)
-    whole = np.zeros((int(numbers.max()), *probabilities.shape[1:]), np.float32)
-    for one, number in zip(probabilities, numbers):
-        if number:
-            whole[number - 1] += one
-    whole *= prepared.channels[0].brain
+    whole = joined_probabilities(probabilities, encoder.method.scheme)[1:]
+    whole = whole * prepared.channels[0].brain
     view = _to_mm(canonical_frame(scan.geometry))
     return SoftAnatomy(
         whole,

@@ -16,7 +16,7 @@ from disanat.io.dataset import RawDataset, read_dataset
 from disanat.io.store import is_stored, remove_case, save_case
 from disanat.locks import hold
 from disanat.plans import Configuration, Plans, Triple
-from disanat.preprocessing.healthy import TissueEstimator, preprocess_case
+from disanat.preprocessing.healthy import AtlasSight, TissueEstimator, preprocess_case
 from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.parallel import Processes, each_result
 from disanat.preprocessing.provenance import case_made_from, map_made_from
@@ -37,6 +37,7 @@ def preprocess_dataset(
     processes: Processes,
     tissue_estimator: TissueEstimator | None = None,
     tissues_from: str = "",
+    atlas_sight: AtlasSight | None = None,
 ) -> None:
     """Preprocess all training cases of a dataset for one configuration.
 
@@ -51,7 +52,8 @@ def preprocess_dataset(
         processes: worker processes; 0 works in this one; or a cluster.
         tissue_estimator: names the tissues where the plan's prior is `encoder`; must survive
             pickling.
-        tissues_from: what that estimator is, so that cases are made anew by another one.
+        tissues_from: what that estimator or sight is, so that cases are made anew by another one.
+        atlas_sight: shows the tissues where the plan registers the atlas by them; as picklable.
 
     Raises:
         DatasetError: fewer than four cases could be used.
@@ -72,6 +74,7 @@ def preprocess_dataset(
             folder=folder,
             tissue_estimator=tissue_estimator,
             tissues_from=tissues_from,
+            atlas_sight=atlas_sight,
         )
         jobs = [(c, raw.prior_path(c.name), raw.brain_mask_path(c.name)) for c in cases]
         done = each_result(work, jobs, processes, [case.name for case in cases])
@@ -109,6 +112,7 @@ def _prepare(
     folder: Path,
     tissue_estimator: TissueEstimator | None,
     tissues_from: str,
+    atlas_sight: AtlasSight | None,
 ) -> str | None:
     """Preprocess and store one case.
 
@@ -121,7 +125,9 @@ def _prepare(
         if is_stored(folder, case.name, made_from):
             return None
         remove_case(folder, case.name)
-        stored = preprocess_case(case, prior, plans, configuration, brain_mask, tissue_estimator)
+        stored = preprocess_case(
+            case, prior, plans, configuration, brain_mask, tissue_estimator, atlas_sight
+        )
         save_case(folder, stored, made_from)
     except DisanatError as mistake:
         return str(mistake)

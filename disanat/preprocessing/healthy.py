@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from disanat.errors import DatasetError, ImageError, ImplausibleError, PlanError
 from disanat.io.cases import Case
 from disanat.io.images import Scan, read_labels, same_grid
 from disanat.io.store import StoredCase
-from disanat.plans import Configuration, Plans, Triple
+from disanat.plans import AtlasRoute, Configuration, Plans, Triple
 from disanat.preparation import Preparation
 from disanat.preprocessing.alignment import read_case
 from disanat.preprocessing.bias_field import fit_bias_field
@@ -25,10 +26,15 @@ from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
-__all__ = ["TissueEstimator", "preprocess_case", "read_case"]
+if TYPE_CHECKING:
+    from disanat.anatomy.atlas_by_anatomy import Anatomies
+
+__all__ = ["AtlasSight", "TissueEstimator", "preprocess_case", "read_case"]
 
 TissueEstimator = Callable[[Sequence[np.ndarray], np.ndarray, Triple], np.ndarray]
 """From a case's channels, its brain mask and the voxel size in mm to class numbers."""
+AtlasSight = Callable[[Sequence[np.ndarray], np.ndarray, Triple], "Anatomies"]
+"""From the same to the tissues of the case and of the atlas, by which this is registered."""
 
 _MARGIN_SKULL_MM = 20.0
 _MARGIN_STRIPPED_MM = 6.0
@@ -42,6 +48,7 @@ def preprocess_case(
     configuration: Configuration,
     brain_mask: Path | None = None,
     tissue_estimator: TissueEstimator | None = None,
+    atlas_sight: AtlasSight | None = None,
 ) -> StoredCase:
     """Crop, resample, standardise and label one healthy case.
 
@@ -52,6 +59,7 @@ def preprocess_case(
         configuration: what to prepare for.
         brain_mask: the user's own mask.
         tissue_estimator: names the tissues where the plan's prior is `encoder`.
+        atlas_sight: shows the tissues where the plan registers the atlas by them.
 
     Raises:
         DisanatError: the case cannot be used; the message names the file.
@@ -74,7 +82,10 @@ def preprocess_case(
     elif plans.prior == "encoder":
         labels = _estimator(tissue_estimator, plans)(images, brain, spacing)
     else:
-        labels = _atlas_labels(first, images[0], spacing, brain)
+        anatomies = _anatomies(atlas_sight, plans, images, brain, spacing)
+        labels = _atlas_labels(
+            first, images[0], spacing, brain, plans.atlas_registration, anatomies
+        )
     labels = _complete(labels, brain, scheme)
     if plans.prior == "encoder":
         _check_anatomy(labels, scheme, first)
@@ -124,6 +135,24 @@ def _estimator(given: TissueEstimator | None, plans: Plans) -> TissueEstimator:
     return given
 
 
+def _anatomies(
+    sight: AtlasSight | None,
+    plans: Plans,
+    images: Sequence[np.ndarray],
+    brain: np.ndarray,
+    spacing: Triple,
+) -> Anatomies | None:
+    if plans.atlas_registration == "intensity":
+        return None
+    if sight is None:
+        raise PlanError(
+            f"The plan of {plans.dataset} registers the atlas by what a model sees that ships with "
+            "disanat, but none is there: plan it again with disanat_plan_and_preprocess "
+            "--prior atlas --atlas_registration intensity."
+        )
+    return sight(images, brain, spacing)
+
+
 def _check_anatomy(labels: np.ndarray, scheme: tuple[TissueClass, ...], scan: Scan) -> None:
     strange = implausible_share(labels, scheme)
     if strange:
@@ -135,10 +164,15 @@ def _check_anatomy(labels: np.ndarray, scheme: tuple[TissueClass, ...], scan: Sc
 
 
 def _atlas_labels(
-    scan: Scan, image: np.ndarray, spacing: Triple, brain: np.ndarray
+    scan: Scan,
+    image: np.ndarray,
+    spacing: Triple,
+    brain: np.ndarray,
+    route: AtlasRoute,
+    anatomies: Anatomies | None,
 ) -> np.ndarray:
     try:
-        return atlas_tissues(image, spacing, brain)
+        return atlas_tissues(image, spacing, brain, route, anatomies)
     except ImageError as cause:
         raise ImplausibleError(f"{scan.path}: {cause}") from cause
 

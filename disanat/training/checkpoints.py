@@ -33,7 +33,14 @@ LATEST = "checkpoint_latest.pt"
 PREVIOUS = "checkpoint_previous.pt"
 _REMEDY = "train anew with --restart"
 _MAY_DIFFER = ("name", "epochs", "estimated_memory_gb")
-_OF_PLAN = ("channel_names", "classes", "prior", "brain_mask_tool", "preparation")
+_OF_PLAN = (
+    "channel_names",
+    "classes",
+    "prior",
+    "atlas_registration",
+    "brain_mask_tool",
+    "preparation",
+)
 
 
 def save_checkpoint(state: dict[str, Any], folder: Path) -> None:

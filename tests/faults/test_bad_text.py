@@ -201,7 +201,7 @@ def test_commands_name_what_is_in_the_way(
     def gone(*_: Any, **__: Any) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/there/p1.nii.gz")
 
-    monkeypatch.setattr("disanat.api.evaluate_folder", gone)
+    monkeypatch.setattr("disanat.api.judging.evaluate_folder", gone)
     assert evaluate.main(["-i", str(tmp_path), "-l", str(tmp_path)]) == 2
     [line] = capsys.readouterr().err.splitlines()
     check_sentence(line, "/there/p1.nii.gz")

@@ -155,6 +155,34 @@ def test_the_atlas_can_be_kept(
     assert plans.prior == "atlas" and plans.overridden == ("prior atlas",)
 
 
+def test_the_registration_of_the_atlas_is_planned_and_handed_down(
+    tmp_path: Path,
+    miniature: Any,
+    ship: Callable[[], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = unlabelled(miniature, tmp_path)
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "disanat.preprocessing.dataset.preprocess_dataset", lambda *_, **more: given.append(more)
+    )
+    with caplog.at_level("INFO"):
+        assert run(tmp_path, "-d", "5") == 0
+    assert "No model ships that sees anatomies: the atlas is registered by inten" in caplog.text
+    where = ship()
+    for flags, route in (((), "anatomy"), (("--atlas_registration", "intensity"), "intensity")):
+        caplog.clear()
+        assert run(tmp_path, "-d", "5", "--prior", "atlas", *flags) == 0
+        assert load_json(folder / "plans.json", Plans).atlas_registration == route
+        assert "No model ships" not in caplog.text
+    without, sight, none = given
+    assert without["atlas_sight"] is none["atlas_sight"] is None
+    assert without["tissues_from"] == none["tissues_from"] == ""
+    assert sight["atlas_sight"].folder == where and sight["tissue_estimator"] is None
+    assert sight["tissues_from"].startswith("atlas by anatomy, 20")
+
+
 def test_a_second_configuration_joins_the_first(home: Path, prepared: list[Any]) -> None:
     assert run(home, "-d", "7") == 0
     assert run(home, "-d", "7", "-c", "3d_fullres") == 0

@@ -64,6 +64,7 @@ def test_mistakes_give_one_sentence_and_exit_code_2(
         (["-d", "7", "-c", "4d"], "3d_fullres"),
         (["-d", "7", "--brain_mask_tool", "bet"], "synthstrip"),
         (["-d", "7", "--norm", "batch"], "layer"),
+        (["-d", "7", "--atlas_registration", "eye"], "intensity"),
         (["-d", "7", "--verify", "--explain"], "not allowed with"),
     ],
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from disanat.errors import PlanError
-from disanat.plans import CaseFingerprint, Fingerprint
+from disanat.plans import AtlasRoute, CaseFingerprint, Fingerprint
 from disanat.tissues import EIGHT_CLASSES, NUMBERINGS, THREE_CLASSES, TWELVE_CLASSES
 from planning.planner import Overrides, plan
 from planning.prior import PRIORS, Encoder, Prior, plan_tissues
@@ -95,3 +96,42 @@ def test_the_plan_keeps_it() -> None:
     assert own.prior == "atlas" and own.classes == tuple(t.name for t in THREE_CLASSES)
     assert own.overridden == ("prior atlas",)
     assert PRIORS == ("labels", "encoder", "atlas")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "route", "chosen", "words"),
+    [
+        (ENCODER, None, "anatomy", "registered by the tissues that the shipped encoder sees"),
+        (None, None, "intensity", "by mutual information, as no model ships that sees tissues."),
+        (ENCODER, "both", "both", r"then by mutual information, .* \(set by you\)\."),
+        (ENCODER, "intensity", "intensity", r"by mutual information \(set by you\)\."),
+    ],
+)
+def test_the_atlas_is_registered_by_the_best_there_is_unless_one_is_wanted(
+    encoder: Encoder | None, route: AtlasRoute | None, chosen: str, words: str
+) -> None:
+    wanted = Overrides(prior="atlas", atlas_registration=route)
+    made = plan(
+        fingerprint(True), MAPPING, device="cpu", memory_gb=16, encoder=encoder, overrides=wanted
+    )
+    assert (made.prior, made.atlas_registration) == ("atlas", chosen)
+    assert made.overridden == ("prior atlas", *((f"atlas_registration {route}",) if route else ()))
+    [decision] = [d for d in made.decisions if d.name == "tissue classes"]
+    assert re.search(words, decision.reason)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "encoder", "wanted", "words"),
+    [
+        (True, ENCODER, None, "is of no use where the tissues come from label maps: add --prior"),
+        (False, ENCODER, None, "come from the shipped encoder: add --prior atlas, or leave it out"),
+        (False, None, "atlas", "is not possible: .* without a trained model; leave it out"),
+    ],
+)
+def test_a_registration_that_cannot_be_is_refused(
+    labelled: bool, encoder: Encoder | None, wanted: Prior | None, words: str
+) -> None:
+    with pytest.raises(PlanError, match=f"--atlas_registration both .*{words}"):
+        plan_tissues(fingerprint(labelled), MAPPING, encoder, wanted, "both")
+    made = plan_tissues(fingerprint(labelled), MAPPING, encoder, wanted)
+    assert made.prior == (wanted or ("labels" if labelled else "encoder"))

@@ -124,7 +124,9 @@ def test_a_brain_that_does_not_fit_the_atlas_is_left_out(
     (dataset / "dataset.json").write_text('{"channel_names": {"0": "T1"}}')
     atlas = replace(plans, prior="atlas", label_mapping={})
 
-    def tissues(array: np.ndarray, spacing: object, brain: np.ndarray) -> np.ndarray:
+    def tissues(
+        array: np.ndarray, spacing: object, brain: np.ndarray, *more: object
+    ) -> np.ndarray:
         if brain.shape == odd:
             raise ImplausibleError("the brains overlap by 0.7: check the orientation.")
         return brain.astype(np.uint8)

@@ -144,7 +144,9 @@ def test_heads_are_masked_by_the_tool_of_the_plan(
     assert not fake_tools.exists()  # the label map knows better
     atlas = replace(planned, prior="atlas", label_mapping={})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(healthy, "atlas_tissues", lambda _, __, brain: 3 * brain.astype(np.uint8))
+        patched.setattr(
+            healthy, "atlas_tissues", lambda _, __, brain, *more: 3 * brain.astype(np.uint8)
+        )
         stored = preprocess_case(case, None, atlas, configuration)
     assert fake_tools.read_text().count("hd-bet -i") == 1
     assert (stored.labels == 3).sum() == pytest.approx(inside.sum(), rel=0.01)
@@ -174,6 +176,33 @@ def test_tissues_may_come_from_an_estimator(planned_home: Path, plans: Plans) ->
     assert set(np.unique(stored.labels[half:][brain[half:]])) == {1, 2}
     with pytest.raises(PlanError, match="none is there: plan it again .*--prior atlas"):
         preprocess_case(case, None, given, configuration)
+
+
+def test_the_atlas_is_registered_as_the_plan_says(planned_home: Path, plans: Plans) -> None:
+    case = read_dataset(planned_home / "raw" / NAME).training_cases()[0]
+    asked: list[Any] = []
+
+    def sight(images: Any, brain: np.ndarray, spacing: Any) -> Any:
+        asked.append((len(images), images[0].shape == brain.shape, spacing))
+        return "anatomies"
+
+    def tissues(array: Any, spacing: Any, brain: np.ndarray, *how: Any) -> np.ndarray:
+        asked.append(how)
+        return 2 * brain.astype(np.uint8)
+
+    given = replace(plans, prior="atlas", label_mapping={}, atlas_registration="both")
+    configuration = plans.configuration("2d")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(healthy, "atlas_tissues", tissues)
+        stored = preprocess_case(case, None, given, configuration, atlas_sight=sight)
+        assert asked == [(1, True, configuration.spacing), ("both", "anatomies")]
+        assert set(np.unique(stored.labels)) == {0, 2}
+        asked.clear()
+        plain = replace(given, atlas_registration="intensity")
+        preprocess_case(case, None, plain, configuration, atlas_sight=sight)
+        assert asked == [("intensity", None)]
+        with pytest.raises(PlanError, match="none is there: plan it again .* intensity"):
+            preprocess_case(case, None, given, configuration)
 
 
 def no_grey(images: Any, brain: np.ndarray, spacing: Any) -> np.ndarray:
