@@ -87,14 +87,15 @@ def measure(
 
 def _shares(variant: Variant, method: DisentangledAnatomy, names: Sequence[str]) -> Values:
     """How much of each further score helps; without such a score nothing need be predicted."""
-    seen = []
+    seen, known = [], []
     rng = np.random.default_rng(0)
     for one in predictions(rng, method, variant.configuration, variant.cases, names, True):
         if not one.result.further:
             return {}
         further = {name: score[one.brain] for name, score in one.result.further.items()}
         seen.append((one.result.score[one.brain], further, one.truth[one.brain]))
-    return choose_shares(seen)
+        known.append(not one.probed)
+    return choose_shares(seen, known, method.learned_scores)
 
 
 def _real(

@@ -179,11 +179,6 @@ def _training(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
     ]
     if "started_from" in facts:
         lines.append(f"- Its weights started from those of a model: {facts['started_from']}.")
-    if "calibrated" in facts:
-        lines.append(
-            f"- Calibrated anew on {facts['calibrated']}, on the same cases: the scores are made "
-            "otherwise since its training."
-        )
     if plans["overridden"]:
         lines.append(f"- Set by hand in the plan: {', '.join(plans['overridden'])}.")
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,8 +46,6 @@ WEIGHTS = "checkpoint_final.pt"
 """What a training leaves."""
 SHARED_WEIGHTS = "weights.safetensors"
 """What is given to others, in its place."""
-log = logging.getLogger(__name__)
-
 _SCHEMA = 1
 _MEMBER = re.compile(r"fold_\w+")
 REMEDY = "train the model again with disanat_train"
@@ -140,13 +137,6 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
         single = described.kind(described.plans, described.configuration)
         _load_networks(single.networks(), folder, device)
         method = single
-    if described.calibration.score_version != method.score_version:
-        log.warning(
-            "%s was calibrated by an earlier disanat for scores that are made otherwise now, so "
-            "its thresholds do not hold: disanat_train --resume, where it was trained, calibrates "
-            "it anew.",
-            folder,
-        )
     return Model(
         method, described.plans, described.configuration, described.calibration, folder
     )

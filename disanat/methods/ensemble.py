@@ -21,8 +21,7 @@ class Ensemble(Detector):
 
     def __init__(self, members: Sequence[Detector]) -> None:
         super().__init__(members[0].plans, members[0].configuration)
-        self.name = members[0].name
-        self.score_version = members[0].score_version
+        self.name, self.learned_scores = members[0].name, members[0].learned_scores
         self.members = tuple(members)
         self.alongside = all(member.alongside for member in members)
 

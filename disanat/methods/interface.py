@@ -68,8 +68,8 @@ class Detector(ABC):
     """What calibration and prediction need: something that scores the channels of a case."""
 
     name: str
-    score_version: int = 1
-    """Counts changes of what its scores are: a calibration holds for the scores it was made of."""
+    learned_scores: tuple[str, ...] = ()
+    """Names of the further scores that are learned from training's synthetic lesions."""
     alongside: bool = False
     """Whether `predict` may run in two threads at a time, its networks taking turns: it draws no
     random numbers and keeps nothing."""

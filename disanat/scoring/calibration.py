@@ -37,8 +37,6 @@ BEST = "best"
 FALSE_POSITIVES = {"1%": 0.01, "5%": 0.05}
 """Names of the thresholds that leave a share of healthy voxels above them."""
 _SHARES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-_TOLERATED = 0.5
-"""How much worse a smaller share may be, in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Calibration:
     method's figures that is not odd. Models of earlier versions have none of the three.
 
     `own_units` says that the tables hold scores as `in_own_units` gives them; False in models of
-    earlier versions. `score_version` is the method's when it was calibrated.
+    earlier versions.
     """
 
     tables: dict[str, tuple[float, ...]]
@@ -68,7 +66,6 @@ class Calibration:
     case_scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
     bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
     own_units: bool = False
-    score_version: int = 1
 
     def __call__(
         self, score: np.ndarray, contrast: str, brain: np.ndarray | None = None
@@ -165,26 +162,34 @@ def fit_table(scores: np.ndarray) -> tuple[float, ...]:
 
 def choose_shares(
     cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
+    known: Sequence[bool] = (),
+    learned: Sequence[str] = (),
 ) -> dict[str, float]:
     """How much of each further score to add for a good mean average precision.
 
     One score after the other takes one of a few shares while the others keep theirs, twice: the
-    smallest that is no worse than the best by more than half a standard error of their difference,
-    volume by volume. (After the one-standard-error rule of Breiman et al., Classification and
-    Regression Trees, 1984; a whole error gave away more than a tenth of the average precision.)
+    smallest that is no worse than the best by more than one standard error of their difference,
+    volume by volume (the one-standard-error rule: Breiman et al., Classification and Regression
+    Trees, 1984). Few volumes cannot say more.
+
+    A score that was learned from synthetic lesions is judged by those of the other kind, any other
+    score by the kind that training knows, which alone follows the physics of the contrast.
 
     Args:
         cases: of each volume with synthetic lesions the score, the further scores by name, and
-            the truth, flat. Both kinds of lesions are to be among them, those that training knows
-            and the others: the former favour scores that were learned from them, the latter
-            any difference in intensity.
+            the truth, flat.
+        known: of each volume whether its lesions are of the kind that training knows; where none
+            is of the kind that should judge a score, all volumes do.
+        learned: the further scores that were learned from synthetic lesions.
 
     Returns:
         For each name one of 0, 0.25, 0.5, 1, 2, 4, 8 and 16.
     """
     shares = {name: 0.0 for name in cases[0][1]} if cases else {}
     for name in [*shares, *shares]:
-        reached = [_precisions(cases, shares | {name: share}) for share in _SHARES]
+        wanted = name not in learned
+        judges = [case for case, kind in zip(cases, known) if kind == wanted] or cases
+        reached = [_precisions(judges, shares | {name: share}) for share in _SHARES]
         best = max(reached, key=lambda values: float(values.mean()))
         good = [_no_worse(values, best) for values in reached]
         shares[name] = _SHARES[good.index(True)]
@@ -204,10 +209,10 @@ def _precisions(
 
 
 def _no_worse(values: np.ndarray, best: np.ndarray) -> bool:
-    """Whether the mean is near the best's: within a part of the error of their difference."""
+    """Whether the mean lies within one standard error of the paired difference to the best's."""
     loss = best - values
     error = float(loss.std(ddof=1)) / np.sqrt(loss.size) if loss.size > 1 else 0.0
-    return float(loss.mean()) <= _TOLERATED * error
+    return float(loss.mean()) <= error
 
 
 def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -97,15 +97,13 @@ def place_log_prior(
     return np.asarray(_PRIOR_POWER * np.log(np.clip(smooth, 0.02, 1)), np.float32)
 
 
-def smooth_inside(
-    score: np.ndarray, brain: np.ndarray, sigma_voxels: float | Sequence[float] = 1.0
-) -> np.ndarray:
+def smooth_inside(score: np.ndarray, brain: np.ndarray, sigma_voxels: float = 1.0) -> np.ndarray:
     """Gaussian mean of the score over the brain's voxels alone, so that nothing leaks in.
 
     Args:
         score: shape (S, P, L).
         brain: bool, same shape.
-        sigma_voxels: width in voxels, of all axes or of each.
+        sigma_voxels: width in voxels.
 
     Returns:
         float32 array; outside the brain the brain's lowest score.

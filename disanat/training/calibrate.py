@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -69,17 +68,9 @@ def calibrate(
                 yield opinion
                 bar.update()
 
-        shares = _shares(show, weighing)
+        shares = _shares(show, weighing, method.learned_scores)
         tables, figures = _tables(show, reference, shares)
-        draft = Calibration(
-            tables,
-            0.0,
-            0.0,
-            0.0,
-            shares=shares,
-            own_units=True,
-            score_version=method.score_version,
-        )
+        draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares, own_units=True)
         finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
     log.info(
         "Shares of further scores: %s. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
@@ -102,14 +93,15 @@ def with_either_kind(names: Sequence[str]) -> tuple[str, ...]:
     return (*names, *names[first:], *names[:first])
 
 
-def _shares(show: _Show, names: Sequence[str]) -> dict[str, float]:
+def _shares(show: _Show, names: Sequence[str], learned: Sequence[str]) -> dict[str, float]:
     """How much of each further score helps, on synthetic lesions."""
-    seen = []
+    seen, known = [], []
     for opinion in show(names, True):
         brain, result = opinion.brain, opinion.result
         further = {name: one[brain] for name, one in result.further.items()}
         seen.append((result.score[brain], further, opinion.truth[brain]))
-    return choose_shares(seen)
+        known.append(not opinion.probed)
+    return choose_shares(seen, known, learned)
 
 
 def _tables(
@@ -147,14 +139,15 @@ def _thresholds(
         all_figures.append(opinion.result.figures)
     lesions = [(_rarity(draft, one), one.truth[one.brain]) for one in show(testing, True)]
     threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
-    return replace(
-        draft,
-        threshold=threshold,
-        false_positives_ml=reached["false_positives_ml"],
-        dice=reached["dice"],
+    return Calibration(
+        draft.tables,
+        threshold,
+        **reached,
+        shares=draft.shares,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),
+        own_units=draft.own_units,
     )
 
 

@@ -32,12 +32,14 @@ _LEAST_ML = 0.5
 class Opinion:
     """What a method says about one look, with its brain mask and its synthetic lesion.
 
-    `brain` and `truth` are bool, on the grid of the result.
+    `brain` and `truth` are bool, on the grid of the result; `probed` says that the lesion is a
+    probe.
     """
 
     result: ChannelResult
     brain: np.ndarray
     truth: np.ndarray
+    probed: bool = False
 
 
 def predictions(
@@ -93,7 +95,7 @@ def predictions(
                 probe = _some_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
                 shown, truth = probe.image, probe.mask
             channel = PreparedChannel(shown, brain, spacing, shown, brain, spacing)
-            yield Opinion(method.predict([channel])[0], brain, truth)
+            yield Opinion(method.predict([channel])[0], brain, truth, probed)
 
 
 def _some_lesion(

@@ -125,21 +125,6 @@ def test_a_loaded_model_holds_what_was_saved(results: Home) -> None:
     assert sum(map(len, groups)) == len(set.union(*groups)) == 5
 
 
-def test_thresholds_of_other_scores_are_told(
-    results: Home, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = fold(results, "dal__2d")
-    load_model(folder)
-    assert not caplog.records
-    path = folder / "model.json"
-    data = json.loads(path.read_text())
-    assert data["calibration"].pop("score_version") == 2
-    path.write_text(json.dumps(data))
-    assert load_model(folder).calibration.score_version == 1
-    assert f"{folder} was calibrated by an earlier disanat" in caplog.text
-    assert "disanat_train --resume" in caplog.text
-
-
 def test_a_model_of_an_earlier_version_is_loaded_and_predicts(
     results: Home, miniature: Any, tmp_path: Path
 ) -> None:

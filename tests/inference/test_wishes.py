@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from dicom_files import write_frames, write_slices
 from predictions import home_flags, names, table
 
-MARKED = ("--threshold", "0.5")
+MARKED = ("--threshold", "1.5")
 """Low enough for a mask of the miniature model's."""
 FINE = {"shape": (80, 96, 80), "spacing": (2.0, 2.0, 2.0)}
 

@@ -20,7 +20,6 @@ from disanat.networks.whole_batch import over_batch
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.likelihood import smooth_inside
-from disanat.scoring.residual import residual_score
 
 __all__ = ["Steps"]
 
@@ -112,7 +111,7 @@ class Steps:
         """
         brain = channel.native_brain
         if "atlas_phi" in self.without:
-            return smooth_inside(residual_score(channel.native, phi, brain), brain), {}
+            return further["residual"], {}
         if "plain_residual" in self.without:
             return smooth_inside(np.abs(channel.native - phi), brain), {}
         if "no_intensity" in self.without:

@@ -9,12 +9,14 @@ image. Networks, losses and the score are disanat's own; `documentation/method.m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from disanat.anatomy.edges import anatomy_edges
+from disanat.anatomy.steady import steadied
 from disanat.methods.dal.ablation import Steps
 from disanat.methods.dal.channels import class_channels
 from disanat.methods.dal.figures import average_precision, mean_dice
@@ -24,7 +26,6 @@ from disanat.methods.dal.losses import (
     pair_disagreement,
     swap_pairs,
 )
-from disanat.methods.dal.score import channel_scores, steadied
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.methods.pictures import Picture, pictures_of
 from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
@@ -35,7 +36,9 @@ from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.distribution import case_figures
-from disanat.scoring.intensity import Imaging, contrast_kind, fit_imaging
+from disanat.scoring.intensity import Imaging, contrast_kind, contrast_weights, fit_imaging
+from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
+from disanat.scoring.residual import residual_score
 from disanat.tissues import whole_labels, whole_numbers
 
 __all__ = ["DisentangledAnatomy"]
@@ -48,7 +51,7 @@ class DisentangledAnatomy(Method):
     """Method `dal`."""
 
     name = "dal"
-    score_version = 2
+    learned_scores = ("comparator",)
     alongside = True
 
     def __init__(self, plans: Plans, configuration: Configuration) -> None:
@@ -177,10 +180,7 @@ class DisentangledAnatomy(Method):
         ]
         shared = torch.stack([o[:-1].log_softmax(0) for o in outputs]).mean(0)
         restored = self._restore(shared)
-        return [
-            self._channel(channel, shared.softmax(0), restored, output[-1])
-            for channel, output in zip(channels, outputs, strict=True)
-        ]
+        return [self._channel(channel, shared, restored) for channel in channels]
 
     def restore(self, observed: np.ndarray) -> np.ndarray:
         """Class probabilities rebuilt from the edges of those observed, (classes + 1, S, P, L)."""
@@ -209,29 +209,39 @@ class DisentangledAnatomy(Method):
         return self._volume(network, anatomy, 0.0, context=False).softmax(0)
 
     def _channel(
-        self, channel: PreparedChannel, shared: Tensor, restored: Tensor, hint: Tensor
+        self, channel: PreparedChannel, shared: Tensor, restored: Tensor
     ) -> ChannelResult:
-        observed = shared.cpu().numpy()
+        observed = shared.softmax(0).cpu().numpy()
         healthy = restored.cpu().numpy()
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
-        lesion = self._find(channel, self._paint(restored, imaging), shared, restored)
-        steady = steadied(healthy)
-        painted = self._paint(self._tensor(steady), imaging)[0].cpu().numpy()
-        phi = self.steps.picture(channel, painted + imaging.bias)
+        contrast = contrast_kind(imaging, self.scheme)
+        painted = self._paint(restored, imaging)
+        lesion = self._find(channel, painted, shared.softmax(0), restored)
         shape = channel.native.shape
+        fine = np.stack([resample(q, shape) for q in (observed + healthy) / 2])
+        fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
+        weights = contrast_weights(imaging, self.scheme)
+        ratio = lesion_log_ratio(channel.native, fine, fine_imaging, weights, self.scheme)
+        ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
+        steady = self._paint(self._tensor(steadied(healthy)), imaging)
+        phi = self.steps.picture(channel, steady[0].cpu().numpy() + imaging.bias)
         native_phi = resample(phi, shape)
-        logits = {"comparator": lesion, "hint": hint.cpu().numpy()}
+        residual = residual_score(channel.native, native_phi, channel.native_brain)
         score, further = self.steps.scores(
             channel,
             native_phi,
             (observed, healthy),
-            *channel_scores(channel, steady, imaging, native_phi, logits, self.scheme),
+            smooth_inside(ratio, channel.native_brain),
+            {
+                "comparator": smooth_inside(resample(lesion, shape), channel.native_brain),
+                "residual": smooth_inside(residual, channel.native_brain),
+            },
         )
         labels = resample(whole_labels(healthy, self.scheme), shape, order=0)
         return ChannelResult(
             score=score,
             phi=np.where(channel.native_brain, native_phi, OUTSIDE),
-            contrast=contrast_kind(imaging, self.scheme),
+            contrast=contrast,
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
             further=further,
