@@ -110,8 +110,10 @@ def page(model: Model, args: argparse.Namespace, volumes: list[Volume], minutes:
             "",
             "Written by `benchmarks/score_parts.py`; not edited by hand. Mean average precision in",
             "the brain, on synthetic lesions in healthy scans that trained nothing (the validation",
-            "cases, on some of which the parts were chosen), as they are and rendered as T2 and",
-            "FLAIR. Every other lesion is a probe, of a kind that no network was trained on.",
+            "cases), as they are and rendered as T2 and FLAIR. Every other lesion is a probe, of a",
+            "kind that no network was trained on. Synthetic lesions need not rank scores as real",
+            "ones do: see what was tried and not taken in",
+            "[method.md](../documentation/method.md#tried-and-not-taken).",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
             f"- machine: {machine()}; {minutes:.0f} min",
@@ -119,7 +121,7 @@ def page(model: Model, args: argparse.Namespace, volumes: list[Volume], minutes:
             "",
             markdown_table(rows(volumes)),
             "",
-            "The parts are explained in [method.md](../documentation/method.md#score).",
+            "What the parts are: [method.md](../documentation/method.md#score).",
             "",
         ]
     )
