@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +63,7 @@ def judged(model: Model, home: Path, number: int, seed: int) -> Iterator[Volume]
     shown = predictions(
         np.random.default_rng(seed), model.method, model.configuration, folder, names, True
     )
-    places = product(range(len(names)), range(len(LOOKS)))
-    total = len(names) * len(LOOKS)
-    for (case, look), one in zip(places, tqdm(shown, total=total, disable=None)):
+    for one in tqdm(shown, total=len(names) * len(LOOKS), disable=None):
         truth, first = one.truth[one.brain], one.result.score[one.brain]
         further = {name: part[one.brain] for name, part in one.result.further.items()}
         weighed = {name: shares[name] * part for name, part in further.items()}
@@ -76,7 +73,7 @@ def judged(model: Model, home: Path, number: int, seed: int) -> Iterator[Volume]
         scores["without the ratio"] = whole - first
         yield Volume(
             one.result.contrast,
-            (case + look) % 2 == 1,
+            one.probed,
             float(truth.sum()) * voxel_ml,
             {name: float(average_precision_score(truth, s)) for name, s in scores.items()},
         )

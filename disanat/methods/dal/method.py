@@ -214,9 +214,7 @@ class DisentangledAnatomy(Method):
         observed = shared.softmax(0).cpu().numpy()
         healthy = restored.cpu().numpy()
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
-        contrast = contrast_kind(imaging, self.scheme)
-        painted = self._paint(restored, imaging)
-        lesion = self._find(channel, painted, shared.softmax(0), restored)
+        lesion = self._find(channel, self._paint(restored, imaging), shared.softmax(0), restored)
         shape = channel.native.shape
         fine = np.stack([resample(q, shape) for q in (observed + healthy) / 2])
         fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
@@ -241,7 +239,7 @@ class DisentangledAnatomy(Method):
         return ChannelResult(
             score=score,
             phi=np.where(channel.native_brain, native_phi, OUTSIDE),
-            contrast=contrast,
+            contrast=contrast_kind(imaging, self.scheme),
             anatomy=labels,
             edges=self._edge_labels(healthy, shape),
             further=further,
