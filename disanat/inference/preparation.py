@@ -17,7 +17,7 @@ from disanat.preprocessing.bias_field import BiasField, fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import FoundBrain, find_brain
 from disanat.preprocessing.normalisation import OUTSIDE, IntensityScale, planned_scale
-from disanat.preprocessing.resampling import new_shape, resample_inside
+from disanat.preprocessing.resampling import new_shape, resample
 
 __all__ = ["PreparedCase", "prepare_case", "prepare_found"]
 
@@ -88,6 +88,7 @@ def prepare_found(
     inside = brain[box]
     spacing = target if steps.resampling else first.spacing
     shape = new_shape(inside.shape, first.spacing, spacing)
+    coarse = resample(inside.astype(np.float32), shape) >= 0.5
     channels, scales, fields = {}, {}, {}
     for channel, scan in scans.items():
         array = scan.array[box]
@@ -96,8 +97,8 @@ def prepare_found(
             array = fields[channel].remove(array)
         scales[channel] = planned_scale(array[inside], steps.fixed_scale)
         native = scales[channel].standardise(array, inside)
-        rescaled, coarse = resample_inside(native, inside, shape)
-        image = np.where(coarse, rescaled, np.float32(OUTSIDE))
+        filled = scales[channel].standardise(array)
+        image = np.where(coarse, resample(filled, shape), np.float32(OUTSIDE))
         channels[channel] = PreparedChannel(image, coarse, spacing, native, inside, scan.spacing)
     outside = {
         c: b if b is not None else float(scans[c].array.min())

@@ -22,7 +22,7 @@ from disanat.preprocessing.bias_field import fit_bias_field
 from disanat.preprocessing.brain_mask import brain_box
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.normalisation import head_mask, intensity_scale, planned_scale
-from disanat.preprocessing.resampling import new_shape, resample, resample_inside
+from disanat.preprocessing.resampling import new_shape, resample
 from disanat.synthesis.render import EXTRACEREBRAL
 from disanat.tissues import TissueClass, remap_labels, scheme_by_names
 
@@ -75,11 +75,8 @@ def preprocess_case(
     box = brain_box(brain, first.spacing, margin)
     shape = new_shape(brain[box].shape, first.spacing, spacing)
     arrays = _corrected(scans, brain, steps)
-    if found.stripped:
-        images = [resample_inside(a[box], brain[box], shape, order=3)[0] for a in arrays]
-    else:
-        images = [resample(array[box], shape, order=3) for array in arrays]
     brain = resample(brain[box].astype(np.float32), shape) >= 0.5
+    images = [resample(array[box], shape, order=3) for array in arrays]
     if given is not None:
         labels = resample(given[box], shape, order=0)
     elif plans.prior == "encoder":

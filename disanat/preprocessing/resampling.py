@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.special import ive
 
-__all__ = ["new_shape", "resample", "resample_inside"]
+__all__ = ["new_shape", "resample"]
 
 _ORDERS = {0: sitk.sitkNearestNeighbor, 3: sitk.sitkBSpline}
 _THINNED = 1.5
@@ -60,27 +60,6 @@ def resample(array: np.ndarray, shape: Sequence[int], order: int = 1) -> np.ndar
     edge.SetInterpolator(_ORDERS[order])
     edge.SetUseNearestNeighborExtrapolator(True)
     return np.asarray(sitk.GetArrayFromImage(edge.Execute(image)))
-
-
-def resample_inside(
-    array: np.ndarray, inside: np.ndarray, shape: Sequence[int], order: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same for the voxels inside alone: what lies outside is not mixed into their rim.
-
-    Args:
-        array: shape (S, P, L).
-        inside: bool, same shape.
-        shape: wanted shape.
-        order: 1 linear, 3 cubic B-spline.
-
-    Returns:
-        float32 array of the wanted shape, which says nothing where less than half is inside; and
-        where at least half is, bool.
-    """
-    share = resample(inside.astype(np.float32), shape)
-    weight = share if order == 1 else resample(inside.astype(np.float32), shape, order)
-    sums = resample(np.where(inside, array, 0).astype(np.float32), shape, order)
-    return sums / np.maximum(weight, 0.25), share >= 0.5
 
 
 def _linear(array: np.ndarray, wanted: Sequence[int]) -> np.ndarray:

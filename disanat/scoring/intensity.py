@@ -7,15 +7,21 @@ anatomy agree, so that a lesion, however large, has little say in them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.tissues import Kind, TissueClass, class_kinds
 
-__all__ = ["Imaging", "contrast_kind", "contrast_weights", "fit_imaging", "main_class"]
+__all__ = [
+    "Imaging",
+    "contrast_kind",
+    "contrast_weights",
+    "fit_imaging",
+    "main_class",
+    "with_sulci",
+]
 
 _ROUNDS = 3
 _BIAS_MM = 20.0
@@ -24,10 +30,9 @@ _FEWEST = 30
 _DIVIDE, _UNSURE = 0.6, 0.12
 """Where `white - 2 grey` divides T1- from FLAIR-like scans, and within what reach it is unsure."""
 _SMALLEST_SCALE = 0.08
-_MIXED_SHARE, _MIXED_SCALE = 0.8, 0.3
-"""Of sulci and fissures: how far their median lies on the way from grey matter to fluid, and their
-scale, in units of that way. Medians of 45 labelled healthy T1 scans (IXI, 2 mm): 0.80 and 0.82,
-0.31 and 0.34."""
+_SULCI = 0.8
+"""How far the median of sulci and fissures lies on the way from their grey matter to fluid: 0.80
+and 0.82, the medians of 45 labelled healthy T1 scans (IXI, 2 mm)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,22 @@ class Imaging:
     scale: np.ndarray
     bias: np.ndarray
     fluid: tuple[float, float]
-    """Lower and upper quartile of all inner voxels that were named fluid, freed from bias."""
+    """Lower and upper quartile of all voxels that were named fluid, freed from bias."""
+
+
+def with_sulci(imaging: Imaging, scheme: Sequence[TissueClass]) -> Imaging:
+    """The same with the median of sulci and fissures between those of the tissues mixed in them.
+
+    They are too narrow for the encoder to be sure of, so `fit_imaging` measures the few voxels at
+    the brain's surface, or takes them for grey matter.
+    """
+    numbers = {tissue.name: k for k, tissue in enumerate(scheme)}
+    median = imaging.median.copy()
+    for k, tissue in enumerate(scheme):
+        if tissue.mixed_with == "outer_csf":
+            grey, fluid = (median[numbers[n]] for n in (tissue.part_of, tissue.mixed_with))
+            median[k] = grey + _SULCI * (fluid - grey)
+    return replace(imaging, median=median)
 
 
 def _robust(values: np.ndarray) -> tuple[float, float]:
@@ -60,24 +80,18 @@ def fit_imaging(
 ) -> Imaging:
     """Fit medians, scales and bias in turn, three times.
 
-    The outermost voxels of the brain take no part: what lies outside is mixed into them.
-
     Args:
-        image: standardised scan, (S, P, L), `OUTSIDE` outside the brain.
+        image: standardised scan, (S, P, L).
         observed: class probabilities as observed, (classes + 1, S, P, L).
         restored: the same after restoration.
         spacing: voxel size in mm.
         scheme: the tissue classes.
 
-    Classes too small to be measured (under 30 voxels) take the values of their kind. Those of
-    partial volume are not measured where they are narrower than the encoder can be sure of, as
-    sulci are: they lie on the way between the two tissues that are mixed in them.
+    Classes too small to be measured (under 30 voxels) take the values of their kind.
     """
     named = observed.argmax(0)
     certain = (named == restored.argmax(0)) & (named > 0)
     certain &= np.take_along_axis(observed, named[None], 0)[0] > 0.6
-    inner = ndimage.binary_erosion(image > OUTSIDE, border_value=1)
-    certain &= inner
     bias = np.zeros(image.shape, np.float32)
     median = np.zeros(len(scheme))
     scale = np.ones(len(scheme))
@@ -92,7 +106,7 @@ def fit_imaging(
         median.astype(np.float32),
         scale.astype(np.float32),
         bias,
-        _fluid_quartiles((image - bias)[inner & np.isin(named, class_kinds(scheme, "csf"))]),
+        _fluid_quartiles((image - bias)[np.isin(named, class_kinds(scheme, "csf"))]),
     )
 
 
@@ -109,25 +123,14 @@ def _classes(
     values = {k: flat[certain & (named == k)] for k in range(1, len(scheme) + 1)}
     everything = flat[named > 0]
     fallback = _robust(everything) if everything.size else (0.0, 1.0)
-    numbers = {tissue.name: k for k, tissue in enumerate(scheme, start=1)}
-    fits: list[tuple[float, float]] = []
+    fits = []
     for k, tissue in enumerate(scheme, start=1):
         own = values[k]
-        if own.size < _FEWEST and tissue.part_of:
-            pure = (tissue.part_of, tissue.mixed_with)
-            fits.append(_mixture(*(fits[numbers[name] - 1] for name in pure)))
-            continue
         if own.size < _FEWEST:
             own = np.concatenate([values[j] for j in class_kinds(scheme, tissue.kind)])
         fits.append(_robust(own) if own.size >= _FEWEST else fallback)
     median, scale = (np.array(column) for column in zip(*fits, strict=True))
     return median, scale
-
-
-def _mixture(own: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    """Median and scale of a class of partial volume, from those of its own and the other tissue."""
-    (start, spread), (end, _) = own, other
-    return start + _MIXED_SHARE * (end - start), max(spread, _MIXED_SCALE * abs(end - start))
 
 
 def _smooth(residual: np.ndarray, where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:

@@ -32,9 +32,7 @@ def lesion_log_ratio(
     density is flat between white matter and fluid, in FLAIR-like ones above grey and white; where
     the kind of contrast is unsure, it is a mixture of both. A small share of it covers all
     intensities, so that deviations in the other direction count too.
-    What is restored as background, and a few outliers anywhere, may have any intensity. Sulci and
-    fissures count as the grey matter they are part of: by intensity alone, a cortex that may be
-    fluid anywhere would explain lesions in it.
+    What is restored as background, and a few outliers anywhere, may have any intensity.
 
     Args:
         image: standardised scan, (S, P, L).
@@ -48,10 +46,8 @@ def lesion_log_ratio(
     """
     x = image - imaging.bias
     healthy = _OUTLIERS + restored[0] / np.float32(_RANGE / 2)
-    numbers = {tissue.name: k for k, tissue in enumerate(scheme)}
-    for k, tissue in enumerate(scheme):
-        counted = numbers[tissue.part_of] if tissue.mixed_with == "outer_csf" else k
-        m, s = float(imaging.median[counted]), float(imaging.scale[counted])
+    for k in range(len(scheme)):
+        m, s = float(imaging.median[k]), float(imaging.scale[k])
         density = np.exp(-0.5 * ((x - m) / s) ** 2) * np.float32(1 / (s * np.sqrt(2 * np.pi)))
         healthy += restored[k + 1] * density
     flat = np.zeros(x.shape, np.float32)

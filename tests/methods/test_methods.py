@@ -18,7 +18,8 @@ from disanat.methods.registry import get_method, method_names
 from disanat.methods.threshold import IntensityThreshold
 from disanat.plans import Plans, load_json
 from disanat.preprocessing.normalisation import OUTSIDE
-from disanat.scoring.intensity import fit_imaging
+from disanat.scoring.intensity import Imaging, fit_imaging, with_sulci
+from disanat.tissues import TWELVE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
 
@@ -161,6 +162,33 @@ def test_anatomy_can_be_observed_restored_and_painted_step_by_step(plans: Plans)
     assert picture.shape == brain.shape
     brighter = replace(imaging, bias=imaging.bias + 1)
     np.testing.assert_allclose(method.paint(seen, brighter) - picture, 1, atol=1e-5)
+
+
+def test_the_phi_has_sulci_and_the_comparator_is_shown_what_was_measured(
+    plans: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    twelve = replace(plans, classes=tuple(tissue.name for tissue in TWELVE_CLASSES))
+    method = DisentangledAnatomy(twelve, plans.configuration("2d"))
+    method.networks().eval()
+    shown, paint = [], DisentangledAnatomy._paint
+
+    def spy(self: DisentangledAnatomy, restored: torch.Tensor, imaging: Imaging) -> torch.Tensor:
+        shown.append(imaging)
+        return paint(self, restored, imaging)
+
+    def measured(image: np.ndarray, *_: object) -> Imaging:
+        medians = np.linspace(-2, 1, len(TWELVE_CLASSES), dtype=np.float32)
+        return Imaging(medians, np.full(len(medians), 0.3), np.zeros(image.shape), (-2.0, -1.0))
+
+    monkeypatch.setattr(DisentangledAnatomy, "_paint", spy)
+    monkeypatch.setattr("disanat.methods.dal.method.fit_imaging", measured)
+    rng = np.random.default_rng(0)
+    method.predict([channel(rng.normal(size=(6, 16, 20)), np.ones((6, 16, 20), bool))])
+    compared, pictured = shown
+    expected = with_sulci(compared, TWELVE_CLASSES).median
+    np.testing.assert_array_equal(pictured.median, expected)
+    assert not np.array_equal(compared.median, expected)
 
 
 def test_anatomy_and_lesion_losses() -> None:

@@ -55,19 +55,6 @@ def test_another_spacing_keeps_the_brains_volume(planned_home: Path, plans: Plan
     assert volumes[1] == pytest.approx(volumes[0], rel=0.03)
 
 
-def test_a_stripped_scans_background_does_not_darken_its_rim(
-    planned_home: Path, plans: Plans
-) -> None:
-    raw = read_dataset(planned_home / "raw" / NAME)
-    case = raw.training_cases()[0]
-    rims = []
-    for spacing in (plans.configuration("2d").spacing, (8.0, 6.5, 6.5)):
-        configuration = replace(plans.configuration("2d"), spacing=spacing)
-        stored = preprocess_case(case, raw.prior_path(case.name), plans, configuration)
-        rims.append(np.quantile(stored.image[0][stored.labels[:] > 0], 0.02))
-    assert rims[1] > rims[0] - 0.15
-
-
 def test_two_grids_and_a_missing_map_are_refused(
     planned_home: Path, plans: Plans, miniature: Any, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from disanat.preprocessing.resampling import new_shape, resample, resample_inside
+from disanat.preprocessing.resampling import new_shape, resample
 
 
 def ramp(shape: tuple[int, int, int]) -> np.ndarray:
@@ -84,20 +84,3 @@ def test_new_shape(
     spacing: tuple[float, ...], target: tuple[float, ...], expected: tuple[int, ...]
 ) -> None:
     assert new_shape((10, 12, 16), spacing, target) == expected
-
-
-@pytest.mark.parametrize("order", [1, 3])
-@pytest.mark.parametrize("shape", [(9, 10, 11), (30, 40, 25)])
-def test_nothing_outside_is_mixed_into_the_rim(shape: tuple[int, int, int], order: int) -> None:
-    smooth = np.sin(ramp((20, 24, 18)))
-    s, p, l = np.indices(smooth.shape)
-    inside = ((s - 9.5) / 8) ** 2 + ((p - 11.5) / 9) ** 2 + ((l - 8.5) / 7) ** 2 < 1
-    given, covered = resample_inside(np.where(inside, smooth, -50), inside, shape, order)
-    other, again = resample_inside(np.where(inside, smooth, 1000), inside, shape, order)
-    np.testing.assert_array_equal(given, other)
-    np.testing.assert_array_equal(covered, again)
-    assert covered.mean() == pytest.approx(inside.mean(), rel=0.1)
-    wanted = resample(smooth, shape, order)
-    assert np.abs(given - wanted)[covered].max() < 0.25
-    mixed = resample(np.where(inside, smooth, -50), shape, order)
-    assert np.abs(mixed - wanted)[covered].max() > 5

@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from disanat.scoring.intensity import Imaging, contrast_kind, contrast_weights, fit_imaging
+from disanat.scoring.intensity import (
+    Imaging,
+    contrast_kind,
+    contrast_weights,
+    fit_imaging,
+    with_sulci,
+)
 from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES, TWELVE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
@@ -77,28 +82,28 @@ def test_a_class_that_is_not_there_takes_its_kinds_values(miniature: Any) -> Non
 def test_sulci_that_are_never_sure_lie_between_cortex_and_fluid(
     miniature: Any, fluid: float, grey: float
 ) -> None:
-    """They took the values of cortex: painted without sulci, every bright sulcus was a lesion."""
+    """They took the values of cortex, and PHIs were painted without sulci."""
     labels = np.array([0, 1, 3, 4])[miniature.brain(0).labels]
     q = np.moveaxis(np.eye(13, dtype=np.float32)[labels], -1, 0)
-    sulci = 1 + next(k for k, c in enumerate(TWELVE_CLASSES) if c.name == "sulci")
+    number = {c.name: k for k, c in enumerate(TWELVE_CLASSES)}
     cortex = labels == 3
-    q[sulci][cortex], q[3][cortex] = 0.3, 0.7
+    q[number["sulci"] + 1][cortex], q[3][cortex] = 0.3, 0.7
     image = painted(miniature.brain(0).labels, (fluid, grey, -0.4))
     fit = fit_imaging(image, q, q, SPACING, TWELVE_CLASSES)
-    way = fluid - grey
-    assert fit.median[sulci - 1] == pytest.approx(grey + 0.8 * way, abs=0.1)
-    assert fit.scale[sulci - 1] == pytest.approx(0.3 * abs(way), abs=0.1)
+    mended = with_sulci(fit, TWELVE_CLASSES)
+    expected = grey + 0.8 * (fluid - grey)
+    assert abs(fit.median[number["sulci"]] - grey) < 0.1
+    assert mended.median[number["sulci"]] == pytest.approx(expected, abs=0.1)
+    others = [k for name, k in number.items() if name not in ("sulci", "cerebellar_fissures")]
+    np.testing.assert_array_equal(mended.median[others], fit.median[others])
+    np.testing.assert_array_equal(mended.bias, fit.bias)
 
 
-def test_the_rim_of_the_brain_takes_no_part(miniature: Any) -> None:
-    labels = miniature.brain(0).labels
-    image, q = painted(labels, (2.5, 0.2, -0.4)), onehot(labels)
-    rim = (labels > 0) & ~ndimage.binary_erosion(labels > 0)
-    assert rim[labels == 1].mean() > 0.5
-    image[rim] = -3.0
-    fit = fit_imaging(image, q, q, SPACING, THREE_CLASSES)
-    np.testing.assert_allclose(fit.median, [2.5, 0.2, -0.4], atol=0.06)
-    np.testing.assert_allclose(fit.fluid, 2.5, atol=0.2)
+def test_schemes_without_partial_volume_stay_as_they_are() -> None:
+    for scheme in (THREE_CLASSES, EIGHT_CLASSES):
+        medians = np.linspace(-1, 1, len(scheme))
+        imaging = Imaging(medians, np.full(len(scheme), 0.1), np.zeros((2, 2, 2)), (-1.0, 0.0))
+        np.testing.assert_array_equal(with_sulci(imaging, scheme).median, medians)
 
 
 def test_no_brain_gives_finite_values() -> None:

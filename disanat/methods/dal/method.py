@@ -36,7 +36,13 @@ from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.preprocessing.resampling import resample
 from disanat.scoring.distribution import case_figures
-from disanat.scoring.intensity import Imaging, contrast_kind, contrast_weights, fit_imaging
+from disanat.scoring.intensity import (
+    Imaging,
+    contrast_kind,
+    contrast_weights,
+    fit_imaging,
+    with_sulci,
+)
 from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
 from disanat.scoring.residual import residual_score
 from disanat.tissues import whole_labels, whole_numbers
@@ -221,7 +227,7 @@ class DisentangledAnatomy(Method):
         weights = contrast_weights(imaging, self.scheme)
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, weights, self.scheme)
         ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
-        steady = self._paint(self._tensor(steadied(healthy)), imaging)
+        steady = self._paint(self._tensor(steadied(healthy)), with_sulci(imaging, self.scheme))
         phi = self.steps.picture(channel, steady[0].cpu().numpy() + imaging.bias)
         native_phi = resample(phi, shape)
         residual = residual_score(channel.native, native_phi, channel.native_brain)
