@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.metrics import average_precision_score
 
 from disanat.errors import ModelError
 from disanat.evaluation.bootstrap import estimate_mean
@@ -29,7 +30,9 @@ from disanat.plans import AXES
 from disanat.preprocessing.normalisation import OUTSIDE, intensity_scale
 from disanat.reporting.markdown import markdown_table
 from disanat.synthesis.render import EXTRACEREBRAL
+from disanat.training.looks import LOOKS, predictions
 from disanat.training.settings import TrainingSettings
+from disanat.training.splits import split_stored
 from disanat.training.train import cases_folder, train
 from steps import ROOT, commit, machine
 
@@ -37,6 +40,7 @@ PAGE = "benchmarks/contrastive.md"
 RANDOM = "random_encoder"
 _GROUPS = ("validation_cases", "threshold_cases", "reference_cases")
 _ROUNDS = 20
+_LESION_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,13 @@ VARIANTS = (
 )
 
 
-def trained(args: argparse.Namespace, home: Home, variant: Variant) -> Path:
+def trained(args: argparse.Namespace, home: Home, variant: Variant, seed: int) -> Path:
     """The model's folder; a finished training of the same length is kept."""
-    settings = TrainingSettings(device="cpu", epochs=args.epochs, workers=0, seed=args.seed)
+    settings = TrainingSettings(device="cpu", epochs=args.epochs, workers=0, seed=seed)
+    own = "_".join([variant.method, *variant.ablations, str(seed)])
     return train(
         home, home.dataset_name(args.dataset), variant.method, "2d", "0", settings,
-        args.plans_name, variant.ablations,
+        args.plans_name, variant.ablations, home.root / "contrastive" / own,
     )  # fmt: skip
 
 
@@ -72,6 +77,28 @@ def precisions(args: argparse.Namespace, home: Home, model: Path) -> dict[str, f
         if estimate.average_precision.mean is not None:
             found[one.name] = float(estimate.average_precision.mean)
     return found
+
+
+def synthetic_precisions(home: Home, folder: Path) -> dict[str, float]:
+    """AP on synthetic lesions by held-out healthy case, mean over its contrasts.
+
+    Every model is shown the same lesions: what is drawn does not depend on it.
+    """
+    model = load_model(folder, "cpu")
+    cases = cases_folder(home, model.plans, model.configuration)
+    names = split_stored(cases, "0").watched
+    found = []
+    for opinion in predictions(
+        np.random.default_rng(_LESION_SEED), model.method, model.configuration, cases, names, True
+    ):
+        score = opinion.result.joined(model.calibration.shares)
+        found.append(average_precision_score(opinion.truth[opinion.brain], score[opinion.brain]))
+    return dict(zip(names, np.reshape(found, (len(names), len(LOOKS))).mean(1).tolist()))
+
+
+def mean_over(one_each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each name the mean over trainings."""
+    return {name: float(np.mean([one[name] for one in one_each])) for name in one_each[0]}
 
 
 def told_apart(home: Home, folder: Path, seed: int) -> tuple[float, float, int]:
@@ -133,7 +160,7 @@ def set_rows(found: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:
 
 
 def gains(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """What the contrastive training changes in AP, with its interval over sets."""
+    """What the contrastive training changes in AP, with its interval over sets or cases."""
     first, *others = found
     sets = sorted(set.intersection(*(set(values) for values in found.values())))
     return [
@@ -149,7 +176,9 @@ def main() -> None:
     parser.add_argument("-d", "--dataset", default="5", help="number or name")
     parser.add_argument("-p", "--plans_name", default="", help="where it has several plans")
     parser.add_argument("--epochs", type=int, default=40, help="of each training (default: 40)")
-    parser.add_argument("--seed", type=int, default=1, help="of trainings and views (default: 1)")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1], help="a training of each variant for each"
+    )  # fmt: skip
     parser.add_argument(
         "--variants", nargs="+", choices=[v.title for v in VARIANTS],
         default=[v.title for v in VARIANTS],
@@ -157,17 +186,28 @@ def main() -> None:
     args = parser.parse_args()
     variants = [variant for variant in VARIANTS if variant.title in args.variants]
     home = resolve_home(args.home.resolve())
-    folders = {variant.title: trained(args, home, variant) for variant in variants}
+    folders = {
+        variant.title: [trained(args, home, variant, seed) for seed in args.seeds]
+        for variant in variants
+    }
     apart = []
     for variant in variants:
         if variant.method == "ccddpm":
-            share, gap, count = told_apart(home, folders[variant.title], args.seed)
+            seen = [told_apart(home, one, args.seeds[0]) for one in folders[variant.title]]
+            share, gap = np.mean([each[:2] for each in seen], axis=0)
             apart.append(
-                {"encoder": variant.title, "scans": str(count), "closer": f"{share:.3f}",
+                {"encoder": variant.title, "scans": str(seen[0][2]), "closer": f"{share:.3f}",
                  "cosine": f"{gap:+.3f}"}
             )  # fmt: skip
-    found = {title: precisions(args, home, folder) for title, folder in folders.items()}
-    model = load_model(next(iter(folders.values())), "cpu")
+    real = {
+        title: mean_over([precisions(args, home, one) for one in each])
+        for title, each in folders.items()
+    }
+    synthetic = {
+        title: mean_over([synthetic_precisions(home, one) for one in each])
+        for title, each in folders.items()
+    }
+    model = load_model(next(iter(folders.values()))[0], "cpu")
     spacing = " x ".join(f"{s:g}" for s in model.configuration.spacing)
     text = "\n".join(
         [
@@ -176,8 +216,8 @@ def main() -> None:
             "Written by `benchmarks/contrastive.py`; not edited by hand. Each variant is trained",
             f"on healthy scans and label maps at {spacing} mm, {args.epochs} epochs of",
             f"{model.configuration.iterations_per_epoch} steps of",
-            f"{model.configuration.batch_size} samples, one seed. Few cases a set: differences of",
-            "a few hundredths may be chance.",
+            f"{model.configuration.batch_size} samples; {len(args.seeds)} trainings of each, whose",
+            "figures are averaged.",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
             f"- machine: {machine()}",
@@ -190,13 +230,26 @@ def main() -> None:
             "",
             markdown_table(apart),
             "",
+            "## AP on synthetic lesions",
+            "",
+            f"In {len(next(iter(synthetic.values())))} healthy scans that trained and calibrated",
+            "nothing, each as it is and rendered as T2 and as FLAIR; the same lesions for all.",
+            "",
+            markdown_table([{t: f"{np.mean(list(v.values())):.3f}" for t, v in synthetic.items()}]),
+            "",
+            "Mean over scans with its 95% interval:",
+            "",
+            *gains(synthetic),
+            "",
             "## AP on real lesions",
             "",
-            markdown_table(set_rows(found)),
+            "Few cases a set: differences of a few hundredths may be chance.",
+            "",
+            markdown_table(set_rows(real)),
             "",
             "Mean over sets with its 95% interval:",
             "",
-            *gains(found),
+            *gains(real),
             "",
             *(f"Not trained: {v.title}." for v in VARIANTS if v not in variants),
             "",
