@@ -44,7 +44,8 @@ def folder(planned_home: Path) -> Path:
 def plans(folder: Path) -> Plans:
     plans = load_json(folder / "plans.json", Plans)
     chosen = replace(plans.configuration("2d"), batch_size=2 * BRAINS)
-    return replace(plans, configurations={"2d": chosen})
+    # In bfloat16, where a machine has it, sums of parts differ from the whole by its rounding.
+    return replace(plans, configurations={"2d": chosen}, number_format="float32")
 
 
 def test_the_parts_of_a_batch_are_the_whole_batch(folder: Path, plans: Plans) -> None:
