@@ -62,14 +62,12 @@ def section(known: Scores, rows: Sequence[dict[str, str]]) -> str:
             later.setdefault(row["set"], {})[row["method"]] = float(row["average_precision"])
     sets = [name for name in known if name in later]
     methods = [m for m in dict.fromkeys(row["method"] for row in rows) if m != AGAIN]
-    cells = {"AP, page": AGAIN, "AP, again": AGAIN}
     table = []
     for name in [*sets, "mean"]:
         chosen = sets if name == "mean" else [name]
         one = {"set": name}
-        for title, method in cells.items():
-            source = known if title == "AP, page" else later
-            one[f"{method}: {title}"] = f"{np.mean([source[s][method] for s in chosen]):.3f}"
+        for title, source in (("page", known), ("again", later)):
+            one[f"{AGAIN}: AP, {title}"] = f"{np.mean([source[s][AGAIN] for s in chosen]):.3f}"
         for method in methods:
             precisions = [later[s][method] for s in chosen]
             places = [rank(later[s][method], known[s]) for s in chosen]
