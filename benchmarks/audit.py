@@ -25,8 +25,8 @@ from disanat.home import atomic_path, read_json, resolve_home
 from disanat.inference.find import find_model
 from disanat.inference.model import DESCRIPTION, REMEDY, Model, load_model
 from disanat.io.cases import find_cases
+from disanat.networks.precision import default_device
 from disanat.reporting.markdown import markdown_table
-from disanat.training.train import default_device
 from steps import ROOT, commit, machine
 
 PAGE = "benchmarks/audit.md"

@@ -53,7 +53,12 @@ WHOLE = (160, 200, 160)
 STAGES = ("plan", "prepare", "load", "predict", "evaluate")
 DATASET = "Dataset005_Growth"
 _EXTENT_MM = 160.0
-_IMPORTED = ["disanat.api", "disanat.preprocessing.dataset", "planning.dataset", "growth_page"]
+_IMPORTED = [
+    "disanat.api.comparing",
+    "disanat.preprocessing.dataset",
+    "planning.dataset",
+    "growth_page",
+]
 _CLASSES = {"csf": [11], "grey": [12], "white": [13]}
 
 

@@ -22,9 +22,9 @@ from disanat.home import atomic_path, read_json, resolve_home
 from disanat.inference.find import find_model
 from disanat.inference.model import DESCRIPTION, REMEDY
 from disanat.inference.predictor import Predictor
+from disanat.networks.precision import default_device
 from disanat.reporting.markdown import markdown_table
 from disanat.scoring.calibration import FALSE_POSITIVES
-from disanat.training.train import default_device
 from steps import ROOT, commit, machine
 
 PAGE = "benchmarks/healthy.md"

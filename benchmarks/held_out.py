@@ -20,12 +20,13 @@ from disanat.io.store import StoredCase, open_case
 from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.methods.ensemble import Ensemble
 from disanat.methods.interface import PreparedChannel
+from disanat.networks.precision import default_device
 from disanat.preprocessing.label_maps import preprocess_label_map
 from disanat.preprocessing.normalisation import IntensityScale, intensity_scale
 from disanat.scoring.intensity import Imaging
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample
 from disanat.tissues import scheme_by_names
-from disanat.training.train import cases_folder, default_device
+from disanat.training.train import cases_folder
 from steps import ROOT, commit, machine
 
 __all__ = ["HeldOut", "Judged", "build_parser", "cell", "judge", "unseen_maps", "write_page"]

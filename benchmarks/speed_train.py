@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from disanat.networks.precision import default_device
 from disanat.reporting.markdown import markdown_table
-from disanat.training.train import default_device
 from planning import plan, preprocess
 from speed_data import DATASET, NUMBER, QUICK, dataset
 from speed_runs import child

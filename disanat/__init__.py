@@ -16,7 +16,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from disanat.api import compare, evaluate, load_predictor, subgroups, train
+    from disanat.api.comparing import compare
+    from disanat.api.judging import evaluate, subgroups
+    from disanat.api.models import load_predictor, train
     from disanat.errors import DisanatError
     from disanat.evaluation.evaluate import CaseResult, Evaluation
     from disanat.evaluation.subgroups import Subgroups
@@ -52,12 +54,12 @@ _WHERE = {
     "Prediction": "disanat.inference.predictor",
     "Predictor": "disanat.inference.predictor",
     "Subgroups": "disanat.evaluation.subgroups",
-    "compare": "disanat.api",
-    "evaluate": "disanat.api",
-    "load_predictor": "disanat.api",
+    "compare": "disanat.api.comparing",
+    "evaluate": "disanat.api.judging",
+    "load_predictor": "disanat.api.models",
     "predict_folder": "disanat.inference.folder",
-    "subgroups": "disanat.api",
-    "train": "disanat.api",
+    "subgroups": "disanat.api.judging",
+    "train": "disanat.api.models",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from disanat.errors import PlanError
 from disanat.home import Home, resolve_home
@@ -15,6 +16,9 @@ from disanat.preprocessing.parallel import Processes
 from planning.plan_dataset import PLANS, Request, plan_dataset
 from planning.planner import Overrides
 from planning.processes import fitting_processes
+
+if TYPE_CHECKING:
+    from disanat.preprocessing.healthy import AtlasSight, TissueEstimator
 
 __all__ = ["plan", "plan_and_preprocess", "preprocess", "raw_dataset"]
 
@@ -187,18 +191,9 @@ def _alone(home: Home, raw: RawDataset, plans_name: str) -> AbstractContextManag
 def _preprocess(
     home: Home, plans: Plans, configurations: Sequence[str], processes: Processes
 ) -> None:
-    # heavy; --help must be quick
-    from disanat.inference.anatomy import EncoderAnatomies, EncoderTissues
-    from disanat.inference.bundled import bundled_folder, bundled_model
-    from disanat.inference.model import finished
-    from disanat.preprocessing.dataset import preprocess_dataset
+    from disanat.preprocessing.dataset import preprocess_dataset  # heavy; --help must be quick
 
-    estimator, sight, tissues_from = None, None, ""
-    if plans.prior == "encoder":
-        estimator, tissues_from = EncoderTissues(bundled_folder()), finished(bundled_folder())
-    elif plans.prior == "atlas" and plans.atlas_registration != "intensity" and bundled_model():
-        sight = EncoderAnatomies(bundled_folder())
-        tissues_from = f"atlas by {plans.atlas_registration}, {finished(bundled_folder())}"
+    estimator, sight, tissues_from = _seen_by_encoder(plans)
     for name in configurations:
         preprocess_dataset(
             home,
@@ -210,3 +205,20 @@ def _preprocess(
             tissues_from=tissues_from,
             atlas_sight=sight,
         )
+
+
+def _seen_by_encoder(plans: Plans) -> tuple[TissueEstimator | None, AtlasSight | None, str]:
+    """What names a case's tissues, what shows them to the atlas, and which model both are of."""
+    if plans.prior == "labels" or (plans.prior, plans.atlas_registration) == ("atlas", "intensity"):
+        return None, None, ""
+    # With label maps, which is usual, nothing of this and of torch is loaded.
+    from disanat.inference.anatomy import EncoderAnatomies, EncoderTissues
+    from disanat.inference.bundled import bundled_folder, bundled_model
+    from disanat.inference.model import finished
+
+    if plans.prior == "encoder":
+        return EncoderTissues(bundled_folder()), None, finished(bundled_folder())
+    if not bundled_model():
+        return None, None, ""
+    made_by = f"atlas by {plans.atlas_registration}, {finished(bundled_folder())}"
+    return None, EncoderAnatomies(bundled_folder()), made_by

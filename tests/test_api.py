@@ -193,7 +193,7 @@ def test_the_command_calls_the_function(
         inspect.signature(FUNCTIONS[name]).bind(*args, **given)
         raise DisanatError("called")
 
-    monkeypatch.setattr(f"disanat.api.{name}", told)
+    monkeypatch.setattr(f"{FUNCTIONS[name].__module__}.{name}", told)
     assert miniature.run(command, *CALLS[command]) == 2
 
 

@@ -15,9 +15,10 @@ from disanat.experiments.compare_subgroups import tables_of_sets
 from disanat.experiments.sets import named_sets, raw_sets
 from disanat.home import resolve_home
 from disanat.methods.registry import get_method
+from disanat.networks.precision import default_device
 from disanat.plans import Plans, load_json
 from disanat.preprocessing.parallel import Elsewhere
-from disanat.training.train import PLANS, check_fold_and_device, default_device, latest_plan
+from disanat.training.train import PLANS, check_fold_and_device, latest_plan
 
 __all__ = ["compare"]
 

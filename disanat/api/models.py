@@ -12,11 +12,8 @@ from disanat.home import resolve_home
 from disanat.inference.bundled import bundled_model, is_bundled
 from disanat.inference.find import find_members, find_model
 from disanat.inference.predictor import Predictor
+from disanat.networks.precision import default_device
 from disanat.scoring.calibration import BEST
-from disanat.training import train as training
-from disanat.training.ensemble import ready_ensemble
-from disanat.training.settings import TrainingSettings
-from disanat.training.train import default_device, latest_plan
 
 __all__ = ["load_predictor", "train"]
 
@@ -78,10 +75,14 @@ def train(
         ModelError: there is no model to start from, or it does not fit.
         BusyError: another process trains there, or prepares the cases.
     """
+    from disanat.training import train as training  # load_predictor is quicker without it
+    from disanat.training.ensemble import ready_ensemble
+    from disanat.training.settings import TrainingSettings
+
     check_amounts(epochs, minutes, processes)
     left_out = check_ablations(ablations)
     place = resolve_home(home)
-    name = place.dataset_name(dataset) if dataset else latest_plan(place)
+    name = place.dataset_name(dataset) if dataset else training.latest_plan(place)
     settings = TrainingSettings(
         device=device or default_device(),
         epochs=epochs,
@@ -126,7 +127,7 @@ def load_predictor(
         device: `cpu` or `cuda`; None takes a GPU if there is one.
         threshold: of the masks: `best`, `1%` or `5%` as the model stores them, or a number in units
             of the anomaly map.
-        fast: no mirroring and fewer overlaps: quicker, and less exact.
+        fast: no mirroring, fewer overlaps, bfloat16 where the device has it: less exact.
 
     Raises:
         ModelError: no model fits, it is damaged, or it has no such threshold.
@@ -138,6 +139,8 @@ def load_predictor(
     wanted = None if model is None else str(model)
     chosen = each_fold(folds) if folds is not None else []
     if len(chosen) > 1:
+        from disanat.training.ensemble import ready_ensemble  # it calibrates, which takes long
+
         members = find_members(place, chosen, wanted, known, configuration)
         folder = ready_ensemble(place, members, where)
     else:

@@ -107,7 +107,7 @@ def _run(args: argparse.Namespace) -> int:
     from disanat.experiments.audit import audit, write_audit
     from disanat.inference.find import find_model
     from disanat.inference.model import load_model
-    from disanat.training.train import default_device
+    from disanat.networks.precision import default_device
 
     folder = find_model(resolve_home(args.home), args.model)
     model = load_model(folder, args.device or default_device())

@@ -67,8 +67,8 @@ def _run(args: argparse.Namespace) -> int:
     from disanat.inference.find import calibrated_folder, find_model
     from disanat.inference.model import load_model
     from disanat.locks import hold
+    from disanat.networks.precision import default_device
     from disanat.reporting.markdown import markdown_table
-    from disanat.training.train import default_device
 
     home = resolve_home(args.home)
     dataset = home.dataset_name(args.dataset) if args.dataset else None

@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     workers = prepare_processes(args.processes)
-    from disanat.api import compare
+    from disanat.api.comparing import compare
     from disanat.preprocessing.cluster import connected
 
     with connected(args.scheduler) as cluster:

@@ -101,7 +101,7 @@ def _summary(evaluation: Evaluation) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from disanat.api import evaluate, subgroups
+    from disanat.api.judging import evaluate, subgroups
     from disanat.evaluation.participants import check_subgroup_wishes, read_participants
     from disanat.reporting.subgroup_page import subgroup_text
 

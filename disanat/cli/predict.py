@@ -128,8 +128,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="no mirroring and fewer overlaps: the networks need half the time or less, and the "
-        "result is less exact",
+        help="no mirroring, fewer overlaps, and bfloat16 where the device has it: the networks "
+        "need half the time or less, and the result is less exact",
     )
     parser.add_argument(
         "--at_once",
@@ -150,7 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from disanat.api import load_predictor
+    from disanat.api.models import load_predictor
     from disanat.inference.folder import predict_folder
     from disanat.inference.registering import usual_route
     from disanat.preprocessing.cluster import connected

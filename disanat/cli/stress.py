@@ -105,7 +105,7 @@ def _run(args: argparse.Namespace) -> int:
     from disanat.experiments.stress_table import write_pages
     from disanat.inference.find import find_model
     from disanat.inference.predictor import Predictor
-    from disanat.training.train import default_device
+    from disanat.networks.precision import default_device
 
     home = resolve_home(args.home)
     kinds = chosen(args.only, args.restore is not None)

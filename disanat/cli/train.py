@@ -140,9 +140,9 @@ def _run(args: argparse.Namespace) -> int:
     if "RANK" in os.environ:
         # Else torch advises, once a process, to promise that every network has a gradient.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from disanat.networks.precision import default_device
     from disanat.training.loop import follow
     from disanat.training.ranks import LAUNCHED, LOST, LostError, joined
-    from disanat.training.train import default_device
 
     try:
         with joined(args.device or default_device()) as ranks:
@@ -181,7 +181,7 @@ def _launch(args: argparse.Namespace, count: int) -> int:
 
 
 def _train(args: argparse.Namespace, workers: int) -> None:
-    from disanat.api import train
+    from disanat.api.models import train
 
     train(
         args.dataset,

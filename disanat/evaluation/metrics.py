@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 __all__ = [
     "Ranking",
@@ -168,6 +167,8 @@ def area_under_roc(scores: np.ndarray, truths: np.ndarray) -> float | None:
     """
     if truths.all() or not truths.any():
         return None
+    from sklearn.metrics import roc_auc_score  # a second to load; voxels' metrics need none
+
     _, ranks = np.unique(scores, return_inverse=True)
     return float(roc_auc_score(truths, ranks))
 

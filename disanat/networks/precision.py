@@ -1,4 +1,4 @@
-"""Which number format a device calculates in, and the context that makes networks use it."""
+"""Which device networks run on, the number format that it calculates in, and how they use it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import torch
 
 from disanat.plans import NumberFormat
 
-__all__ = ["calculating", "native_format"]
+__all__ = ["calculating", "default_device", "native_format"]
+
+
+def default_device() -> str:
+    """`cuda` where there is a GPU, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def native_format(device: str) -> NumberFormat:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 from disanat.errors import ModelError
 from disanat.scoring.case_level import ANY
@@ -201,6 +200,8 @@ def _precisions(
     shares: Mapping[str, float],
 ) -> np.ndarray:
     """Average precision of the joined score of each volume."""
+    from sklearn.metrics import average_precision_score  # a second to load; predicting needs none
+
     joined = (
         (truth, score + sum(shares[name] * further[name] for name in shares))
         for score, further, truth in cases

@@ -18,7 +18,7 @@ from disanat.inference.model import DESCRIPTION, Model, model_folder, save_model
 from disanat.locks import hold
 from disanat.methods.interface import Method
 from disanat.methods.registry import get_method
-from disanat.networks.precision import native_format
+from disanat.networks.precision import default_device, native_format
 from disanat.plans import Configuration, Plans, load_json
 from disanat.training import samples, tensorboard
 from disanat.training.budget import within_minutes
@@ -41,7 +41,6 @@ __all__ = [
     "PLANS",
     "cases_folder",
     "check_fold_and_device",
-    "default_device",
     "latest_plan",
     "train",
 ]
@@ -51,11 +50,6 @@ log = logging.getLogger(__name__)
 PLANS = "plans.json"
 """Name of the file beside the preprocessed cases."""
 _RUNG = "_rung"
-
-
-def default_device() -> str:
-    """`cuda` where there is a GPU, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def train(

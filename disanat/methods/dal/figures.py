@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 __all__ = ["average_precision", "mean_dice"]
@@ -23,4 +22,6 @@ def average_precision(score: Tensor, truth: Tensor) -> float:
     """Of a batch; 0 where it holds no lesion."""
     if not bool(truth.any()):
         return 0.0
+    from sklearn.metrics import average_precision_score  # a second to load; predicting needs none
+
     return float(average_precision_score(truth.cpu().numpy(), score.float().cpu().numpy()))
