@@ -47,7 +47,8 @@ class Predictor:
         model: as loaded.
         threshold: of the mask: `best`, `1%` or `5%` as the model stores them, or a number in units
             of the anomaly map.
-        fast: look at each voxel as seldom as the networks can: no mirroring, fewer overlaps.
+        fast: look at each voxel as seldom as the networks can: no mirroring, fewer overlaps; and
+            calculate in bfloat16 where the device has it.
 
     Raises:
         ModelError: the model has no such threshold.

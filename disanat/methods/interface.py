@@ -82,7 +82,7 @@ class Detector(ABC):
         self.scheme = scheme_by_names(plans.classes)
 
     def faster(self) -> Detector:
-        """One with the same networks that looks at each voxel as seldom as it can."""
+        """One with the same networks that looks at each voxel as seldom, and as fast, as it can."""
         other = copy(self)
         other.tiling = FAST
         return other

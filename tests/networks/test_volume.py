@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional
 
-from disanat.networks.volume import FAST, apply_to_volume
+from disanat.networks.volume import FAST, THOROUGH, apply_to_volume
 from disanat.plans import Configuration, NetworkPlan
 
 NETWORK = NetworkPlan((4, 8), ((1, 1), (2, 2)), ((3, 3), (3, 3)))
@@ -114,3 +115,31 @@ def test_fast_asks_the_network_half_as_often_or_less(plan: Configuration, least:
         torch.testing.assert_close(result, 2 * given)
         counts.append(asked)
     assert counts[0] >= least * counts[1]
+
+
+@pytest.mark.parametrize("plan", [FLAT, SOLID])
+def test_fast_calculates_in_the_short_format_that_the_device_has(
+    plan: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emulated here where the processor lacks it; the result is float32 all the same."""
+    kinds = set()
+    weight = torch.full((1, 1), 1.001)
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        middle = batch.shape[1] // 2
+        output = functional.linear(batch[:, middle : middle + 1, ..., None], weight)[..., 0]
+        kinds.add(output.dtype)
+        return output
+
+    given = volume()
+    for native, tiling, kind in (
+        ("bfloat16", FAST, torch.bfloat16),
+        ("float32", FAST, torch.float32),
+        ("bfloat16", THOROUGH, torch.float32),
+    ):
+        kinds.clear()
+        monkeypatch.setattr("disanat.networks.volume.native_format", lambda _, n=native: n)
+        result = apply_to_volume(network, given, plan, 0.0, tiling=tiling)
+        assert kinds == {kind} and result.dtype == torch.float32
+        rounding = 0.01 if kind == torch.bfloat16 else 1e-5
+        torch.testing.assert_close(result, 1.001 * given, atol=1e-5, rtol=rounding)
