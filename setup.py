@@ -64,6 +64,7 @@ setup(
         "scipy",
         "safetensors>=0.4",
         "SimpleITK>=2.3",
+        "threadpoolctl>=3.1",
         "torch>=2.11",
         "tqdm",
     ],

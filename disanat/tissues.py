@@ -210,7 +210,9 @@ def remap_labels(
             f"The prior's classes {', '.join(unknown)} in dataset.json are unknown: "
             f"use {', '.join(channel)}."
         )
-    remapped = np.zeros(labels.shape, np.uint8)
+    named = [number for numbers in mapping.values() for number in numbers]
+    below, above = min(named, default=0) - 1, max(named, default=0) + 1
+    table = np.zeros(above - below + 1, np.uint8)  # its ends stand for all numbers beyond
     for name, numbers in mapping.items():
-        remapped[np.isin(labels, np.asarray(numbers))] = channel[name]
-    return remapped
+        table[np.asarray(numbers, int) - below] = channel[name]
+    return np.asarray(table[np.clip(labels.astype(np.int64), below, above) - below])

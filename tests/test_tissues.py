@@ -40,6 +40,16 @@ def test_no_number_belongs_to_two_classes(name: str) -> None:
     assert set(NUMBERINGS[name]) == {c.name for c in EIGHT_CLASSES}
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32, np.int64])
+def test_numbers_that_no_class_claims_are_background(kind: type) -> None:
+    """The lowest and highest of the type among them, and the neighbours of those that are named."""
+    ends = np.iinfo(kind)
+    numbers = np.array([ends.min, 9, 10, 11, 100, 101, ends.max], kind)
+    mapping = {"csf": (10,), "white": (100,)}
+    assert remap_labels(numbers, mapping, THREE_CLASSES).tolist() == [0, 0, 1, 0, 3, 0, 0]
+    assert not remap_labels(numbers, {}, THREE_CLASSES).any()
+
+
 def test_schemes_kinds_and_unknown_names() -> None:
     assert class_kinds(EIGHT_CLASSES, "csf") == (1, 2)
     assert class_kinds(EIGHT_CLASSES, "white") == (4, 7, 8)

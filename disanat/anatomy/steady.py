@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+
+from disanat.separable import gaussian_smooth
 
 __all__ = ["steadied"]
 
@@ -16,4 +17,4 @@ def steadied(anatomy: np.ndarray) -> np.ndarray:
     Slices are restored one by one and differ more than the brain does; where a border of tissues
     may lie a voxel off, both are expected.
     """
-    return np.stack([ndimage.gaussian_filter(q, _SIGMA_VOXELS, truncate=3) for q in anatomy])
+    return gaussian_smooth(anatomy, _SIGMA_VOXELS, truncate=3)

@@ -42,15 +42,14 @@ def stripped_background(
         array: shape (S, P, L).
         spacing: voxel size in mm.
     """
-    values, counts = np.unique(array, return_counts=True)
-    mode = int(counts.argmax())
-    background, fraction = float(values[mode]), counts[mode] / array.size
-    if fraction < _PERHAPS_STRIPPED:
-        return None
     border = np.ones(array.shape, bool)
     border[tuple(slice(1, -1) if n > 2 else slice(None) for n in array.shape)] = False
     outermost = array[border] if border.any() else array.ravel()
+    background = float(np.median(outermost))  # the value of more than half of them, if one is
     if np.mean(outermost == background) < 0.5:
+        return None
+    fraction = np.count_nonzero(array == background) / array.size
+    if fraction < _PERHAPS_STRIPPED:
         return None
     foreground_ml = (1 - fraction) * array.size * float(np.prod(spacing)) / 1000
     certain = fraction >= _CERTAINLY_STRIPPED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
+from threadpoolctl import threadpool_limits
 
 from disanat.errors import DatasetError
 
@@ -71,7 +73,8 @@ def each_result(
         yield from (work(*job) for job in jobs)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(min(processes, len(jobs)), context=context)
+    workers = min(processes, len(jobs))
+    pool = ProcessPool(workers, context=context, initializer=_share_cores, initargs=(workers,))
     try:
         waiting: dict[Future[T], tuple[tuple[Any, ...], str]] = {
             pool.schedule(work, args=job, timeout=60 * minutes): (job, name)
@@ -101,6 +104,13 @@ def each_result(
     finally:
         pool.stop()
         pool.join(timeout=10)
+
+
+def _share_cores(workers: int) -> None:
+    """Each process calculates with its part of the cores: with all of them they only wait."""
+    import numpy  # noqa: F401 (its library of matrix products has to be there to be limited)
+
+    threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
 
 
 def _once_more(work: Callable[..., T], job: tuple[Any, ...], name: str, death: ProcessExpired) -> T:

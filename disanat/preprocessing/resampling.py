@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import SimpleITK as sitk
 from scipy.special import ive
+
+from disanat.separable import along_axes
 
 __all__ = ["new_shape", "resample"]
 
-_ORDERS = {0: sitk.sitkNearestNeighbor, 3: sitk.sitkBSpline}
 _THINNED = 1.5
 """Factor from which on an axis is smoothed before its samples are thinned out."""
 _WIDTH = 0.35
@@ -31,10 +31,13 @@ def resample(array: np.ndarray, shape: Sequence[int], order: int = 1) -> np.ndar
     """Resample to `shape`, both grids covering the same field of view (edges aligned).
 
     Finer arrays are smoothed first where they are thinned out by more than 1.5, so that no signal
-    is lost between samples.
+    is lost between samples. Smoothing and interpolation are one product with a matrix along each
+    axis: the same as SimpleITK's DiscreteGaussian and Resample to 1e-5 of the range, in a third of
+    their time or less.
 
     Args:
-        array: shape (S, P, L); float for orders 1 and 3, any type for order 0.
+        array: shape (S, P, L); float for orders 1 and 3, which also take (channels, S, P, L), any
+            type for order 0.
         shape: wanted shape.
         order: 0 nearest neighbour, 1 linear, 3 cubic B-spline.
 
@@ -42,59 +45,69 @@ def resample(array: np.ndarray, shape: Sequence[int], order: int = 1) -> np.ndar
         Array of the wanted shape; float32 unless `order` is 0, which keeps the type.
     """
     wanted = tuple(int(n) for n in shape)
+    if order == 0:
+        return _nearest(array, wanted)
+    matrices = [
+        _weights(n, m, order) if n != m else None
+        for n, m in zip(array.shape[-3:], wanted, strict=True)
+    ]
+    return along_axes(array.astype(np.float32, copy=False), matrices)
+
+
+def _centres(n: int, m: int) -> np.ndarray:
+    """Where the centres of `m` new voxels lie among `n` old ones."""
+    return (np.arange(m) + 0.5) * (n / m) - 0.5
+
+
+def _nearest(array: np.ndarray, wanted: tuple[int, ...]) -> np.ndarray:
     if array.shape == wanted:
-        return array if order == 0 else array.astype(np.float32, copy=False)
-    factors = [n / m for n, m in zip(array.shape, wanted, strict=True)]
-    if order == 1:
-        return _linear(array.astype(np.float32, copy=False), wanted)
-    image = sitk.GetImageFromArray(array if order == 0 else array.astype(np.float32, copy=False))
-    if order > 0 and max(factors) > _THINNED:
-        sigmas = [_WIDTH * f if f > _THINNED else 1e-3 for f in reversed(factors)]
-        image = sitk.DiscreteGaussian(image, [s * s for s in sigmas], 32, _KERNEL_ERROR, False)
-    step = list(reversed(factors))
-    reference = sitk.Image(list(reversed(wanted)), image.GetPixelID())
-    reference.SetSpacing(step)
-    reference.SetOrigin([(f - 1) / 2 for f in step])
-    edge = sitk.ResampleImageFilter()
-    edge.SetReferenceImage(reference)
-    edge.SetInterpolator(_ORDERS[order])
-    edge.SetUseNearestNeighborExtrapolator(True)
-    return np.asarray(sitk.GetArrayFromImage(edge.Execute(image)))
+        return array
+    indices = (
+        np.clip(np.floor(_centres(n, m) + 0.5 + 1e-9).astype(int), 0, n - 1)
+        for n, m in zip(array.shape, wanted, strict=True)
+    )
+    return array[np.ix_(*indices)]
 
 
-def _linear(array: np.ndarray, wanted: Sequence[int]) -> np.ndarray:
-    """Smoothing and linear interpolation along each axis, as one product with a matrix.
-
-    The same as SimpleITK's DiscreteGaussian and Resample to the last digit, in a third of their
-    time or less. Axes that lose most samples go first.
-    """
-    before = array.shape
-    for axis in sorted(range(3), key=lambda k: wanted[k] / before[k]):
-        n, m = before[axis], wanted[axis]
-        if n == m:
-            continue
-        weights = _weights(n, m)
-        if axis == 0:
-            array = (weights @ array.reshape(n, -1)).reshape(m, *array.shape[1:])
-        elif axis == 1:
-            array = np.matmul(weights, array)
-        else:
-            array = array @ weights.T
-    return array
-
-
-def _weights(n: int, m: int) -> np.ndarray:
+def _weights(n: int, m: int, order: int) -> np.ndarray:
     """How much each of `n` old voxels counts for each of `m` new ones; float32, (m, n)."""
-    factor = n / m
-    centre = np.clip((np.arange(m) + 0.5) * factor - 0.5, 0, n - 1)
+    weights = _linear(n, m) if order == 1 else _cubic(n, m)
+    if n / m > _THINNED:
+        weights = weights @ _smoothing(n, _WIDTH * n / m)
+    return weights.astype(np.float32)
+
+
+def _linear(n: int, m: int) -> np.ndarray:
+    centre = np.clip(_centres(n, m), 0, n - 1)
     low = centre.astype(int)
     high = np.minimum(low + 1, n - 1)
     weights, rows = np.zeros((m, n)), np.arange(m)
     weights[rows, low] = 1 - (centre - low)
     weights[rows, high] += centre - low
-    if factor > _THINNED:
-        weights = weights @ _smoothing(n, _WIDTH * factor)
-    return weights.astype(np.float32)
+    return weights
+
+
+def _cubic(n: int, m: int) -> np.ndarray:
+    """The cubic B-spline through the old voxels, mirrored at the outermost ones.
+
+    Unser, IEEE Signal Processing Magazine 16(6):22, 1999.
+    """
+    if n == 1:
+        return np.ones((m, 1))
+    return np.asarray(_splines(n, _centres(n, m)) @ np.linalg.inv(_splines(n, np.arange(n))))
+
+
+def _splines(n: int, places: np.ndarray) -> np.ndarray:
+    """What each of `n` B-splines is worth at some places; (places, n)."""
+    values, rows = np.zeros((len(places), n)), np.arange(len(places))
+    first = np.floor(places).astype(int) - 1
+    for k in range(4):
+        away = np.abs(places - (first + k))
+        near = 2 / 3 - away**2 + away**3 / 2
+        worth = np.where(away < 1, near, np.maximum(2 - away, 0) ** 3 / 6)
+        beyond = (first + k) % (2 * n - 2)
+        np.add.at(values, (rows, np.minimum(beyond, 2 * n - 2 - beyond)), worth)
+    return values
 
 
 def _smoothing(n: int, sigma: float) -> np.ndarray:

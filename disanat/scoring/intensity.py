@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
+from disanat.separable import gaussian_smooth
 from disanat.tissues import Kind, TissueClass, class_kinds
 
 __all__ = [
@@ -136,10 +136,8 @@ def _classes(
 def _smooth(residual: np.ndarray, where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """Gaussian mean of the residual over the voxels given, everywhere."""
     sigma = [_BIAS_MM / s for s in spacing]
-    weight = ndimage.gaussian_filter(where.astype(np.float32), sigma, truncate=2.5)
-    total = ndimage.gaussian_filter(
-        np.where(where, residual, 0).astype(np.float32), sigma, truncate=2.5
-    )
+    weight = gaussian_smooth(where, sigma, truncate=2.5)
+    total = gaussian_smooth(np.where(where, residual, 0), sigma, truncate=2.5)
     return np.asarray(total / (weight + 0.02))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from disanat.scoring.intensity import Imaging, main_class
+from disanat.separable import gaussian_smooth
 from disanat.tissues import Kind, TissueClass
 
 __all__ = ["lesion_log_ratio", "place_log_prior", "smooth_inside"]
@@ -93,7 +93,7 @@ def place_log_prior(
         k for k, c in enumerate(scheme, start=1) if c.kind == "white" or c.name == "deep_grey"
     ]
     share = restored[chosen].sum(0)
-    smooth = ndimage.gaussian_filter(share, [_PRIOR_MM / s for s in spacing], truncate=3)
+    smooth = gaussian_smooth(share, [_PRIOR_MM / s for s in spacing], truncate=3)
     return np.asarray(_PRIOR_POWER * np.log(np.clip(smooth, 0.02, 1)), np.float32)
 
 
@@ -108,9 +108,9 @@ def smooth_inside(score: np.ndarray, brain: np.ndarray, sigma_voxels: float = 1.
     Returns:
         float32 array; outside the brain the brain's lowest score.
     """
-    weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma_voxels, truncate=3)
+    weight = gaussian_smooth(brain, sigma_voxels, truncate=3)
     inside = np.where(brain, score, 0).astype(np.float32)
-    total = ndimage.gaussian_filter(inside, sigma_voxels, truncate=3)
+    total = gaussian_smooth(inside, sigma_voxels, truncate=3)
     smooth = total / np.maximum(weight, 1e-3)
     lowest = float(smooth[brain].min()) if brain.any() else 0.0
     return np.asarray(np.where(brain, smooth, lowest), np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from disanat.anatomy.partial_volume import free_from_bias, set_partial_volume_apart
 from disanat.tissues import EIGHT_CLASSES, TWELVE_CLASSES
@@ -85,3 +86,20 @@ def test_the_smooth_field_is_taken_away() -> None:
     coarse = (6.0, 6.0, 6.0)
     after = free_from_bias(uneven, labels, coarse) - free_from_bias(even, labels, coarse)
     assert after[inside].std() < 0.6 * before
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 1.0), (0.7, 1.3, 5.0)])
+def test_dark_white_matter_lies_within_4_mm_of_the_cortex(
+    spacing: tuple[float, float, float],
+) -> None:
+    """White matter as dark as cortex: the map of all distances says which of it may be moved."""
+    labels = np.full((20, 24, 30), NUMBER["white"], np.uint8)
+    labels[:2], labels[:, :3, 20:] = NUMBER["cortical_grey"], NUMBER["cortical_grey"]
+    white = labels == NUMBER["white"]
+    draw = np.random.default_rng(2).normal(0, 0.05, labels.shape)
+    dark = white & (np.random.default_rng(3).random(labels.shape) < 0.2)
+    level = np.where(white & ~dark, LEVELS["white"], LEVELS["cortical_grey"])
+    image = (level + draw).astype(np.float32)
+    found = set_partial_volume_apart(labels, [image], spacing, TWELVE_CLASSES)
+    near = distance_transform_edt(white, sampling=spacing) <= 4
+    np.testing.assert_array_equal(found == NUMBER["dark_white"], dark & near)

@@ -11,6 +11,7 @@ from operator import mul
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from disanat.errors import DatasetError
 from disanat.preprocessing.parallel import each_result, workers_that_fit
@@ -108,3 +109,14 @@ def test_as_many_processes_as_memory_has_room_for(
     memory = namedtuple("memory", "available")(free_gb * 1e9)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     assert workers_that_fit(4, peak_gb) == workers
+
+
+def threads_of_products(_: int) -> list[int]:
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+def test_processes_share_the_cores_for_products_of_matrices() -> None:
+    """With all cores each they would wait for each other: it took twice as long."""
+    cores = os.cpu_count() or 1
+    for threads in each_result(threads_of_products, [(1,), (2,)], 2, ["a", "b"]):
+        assert threads and max(threads) <= max(1, cores // 2)

@@ -36,7 +36,10 @@ def test_there_and_back_again() -> None:
 @pytest.mark.parametrize(
     "shape", [(24, 30, 28), (6, 5, 7), (12, 15, 5), (35, 15, 14), (1, 15, 40), (11, 16, 12)]
 )
-def test_linear_is_what_simpleitk_does(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("order", [1, 3])
+def test_smoothing_and_interpolation_are_what_simpleitk_does(
+    shape: tuple[int, int, int], order: int
+) -> None:
     """Smoothed by its Gaussian where samples are thinned out, then interpolated by it."""
     array = np.random.default_rng(0).normal(size=(12, 15, 14)).astype(np.float32)
     steps = [n / m for n, m in zip(array.shape, shape)][::-1]
@@ -44,14 +47,41 @@ def test_linear_is_what_simpleitk_does(shape: tuple[int, int, int]) -> None:
     if max(steps) > 1.5:
         variances = [(0.35 * f) ** 2 if f > 1.5 else 1e-6 for f in steps]
         image = sitk.DiscreteGaussian(image, variances, 32, 0.01, False)
-    grid = sitk.Image(shape[::-1], sitk.sitkFloat32)
+    expected = sitk.GetArrayFromImage(by_simpleitk(image, shape, steps, order))
+    np.testing.assert_allclose(resample(array, shape, order), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(24, 30, 28), (5, 7, 11), (35, 15, 11)])
+def test_nearest_is_what_simpleitk_does(shape: tuple[int, int, int]) -> None:
+    """No centre lies halfway between two voxels there, where its rounding is a matter of luck."""
+    labels = np.random.default_rng(0).integers(0, 9, (12, 15, 14)).astype(np.int16)
+    steps = [n / m for n, m in zip(labels.shape, shape)][::-1]
+    image = by_simpleitk(sitk.GetImageFromArray(labels), shape, steps, 0)
+    np.testing.assert_array_equal(resample(labels, shape, 0), sitk.GetArrayFromImage(image))
+
+
+def by_simpleitk(
+    image: sitk.Image, shape: tuple[int, int, int], steps: list[float], order: int
+) -> sitk.Image:
+    """Resampled to `shape` within the same field of view."""
+    grid = sitk.Image(shape[::-1], image.GetPixelID())
     grid.SetSpacing(steps)
     grid.SetOrigin([(f - 1) / 2 for f in steps])
     resampler = sitk.ResampleImageFilter()
     resampler.SetReferenceImage(grid)
+    resampler.SetInterpolator({0: sitk.sitkNearestNeighbor, 1: sitk.sitkLinear}.get(
+        order, sitk.sitkBSpline
+    ))  # fmt: skip
     resampler.SetUseNearestNeighborExtrapolator(True)
-    expected = sitk.GetArrayFromImage(resampler.Execute(image))
-    np.testing.assert_allclose(resample(array, shape), expected, atol=1e-5)
+    return resampler.Execute(image)
+
+
+@pytest.mark.parametrize("thick", [1, 2, 3])
+def test_a_cubic_spline_goes_through_its_few_slices(thick: int) -> None:
+    """Three times as many voxels: each old centre is a new one."""
+    array = np.random.default_rng(1).normal(size=(thick, 6, 5)).astype(np.float32)
+    finer = resample(array, (3 * thick, 18, 15), 3)
+    np.testing.assert_allclose(finer[1::3, 1::3, 1::3], array, atol=1e-5)
 
 
 def test_labels_stay_labels() -> None:

@@ -222,7 +222,7 @@ class DisentangledAnatomy(Method):
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
         lesion = self._find(channel, self._paint(restored, imaging), shared.softmax(0), restored)
         shape = channel.native.shape
-        fine = np.stack([resample(q, shape) for q in (observed + healthy) / 2])
+        fine = resample((observed + healthy) / 2, shape)
         fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
         weights = contrast_weights(imaging, self.scheme)
         ratio = lesion_log_ratio(channel.native, fine, fine_imaging, weights, self.scheme)
