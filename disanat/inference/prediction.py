@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,8 @@ __all__ = ["EXTRAS", "Prediction"]
 
 EXTRAS = ("phi", "anatomy", "edges", "filled", "dicom_seg")
 _ORDER = ("anomaly", "brainmask", *EXTRAS, "mask")
+_WRITERS = 2
+"""Files written at a time: each is compressed by one core."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +151,19 @@ class Prediction:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         outputs = self.outputs(case, extras, layout, channel_names)
-        for output in outputs:
-            path = target / output.path
-            if output.kind == "dicom_seg" and self.source is not None:
-                write_dicom_seg(self.mask, self.geometry, self.source, path, disanat.__version__)
-            else:
-                write_like(self._stored(output), self.geometry, path)
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            list(writers.map(partial(self._write, target), outputs[:-1]))
+        self._write(target, outputs[-1])
         if {"anatomy", "edges"} & set(extras) and self.anatomy is not None and not layout.bids:
             write_label_tables(self.classes, target)
         return [target / output.path for output in outputs]
+
+    def _write(self, target: Path, output: Output) -> None:
+        path = target / output.path
+        if output.kind == "dicom_seg" and self.source is not None:
+            write_dicom_seg(self.mask, self.geometry, self.source, path, disanat.__version__)
+        else:
+            write_like(self._stored(output), self.geometry, path)
 
     def _stored(self, output: Output) -> np.ndarray:
         """What a file holds, in the type it is stored in."""
