@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["anatomy_edges"]
+__all__ = ["anatomy_edges", "on_edge"]
 
 
 def anatomy_edges(anatomy: Tensor, width: int = 1) -> Tensor:
@@ -27,3 +29,18 @@ def anatomy_edges(anatomy: Tensor, width: int = 1) -> Tensor:
     else:
         eroded = -functional.max_pool2d(-anatomy, size, stride=1, padding=width)
     return anatomy - eroded
+
+
+def on_edge(labels: np.ndarray, width: int = 1) -> np.ndarray:
+    """Which voxels lie in the inner rim of their class: `anatomy_edges` of class numbers.
+
+    Args:
+        labels: whole numbers, any shape.
+        width: width of the rim in voxels.
+
+    Returns:
+        bool array, same shape.
+    """
+    size = 2 * width + 1
+    highest = ndimage.maximum_filter(labels, size, mode="nearest")
+    return np.asarray(highest != ndimage.minimum_filter(labels, size, mode="nearest"))

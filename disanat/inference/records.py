@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
 LESIONS = "lesions.csv"
 _RECORDS = f"{BOOKS}/cases"
-_VERSION = 3
+_VERSION = 4
 """To be raised whenever prediction makes something else of the same scans with the same model."""
 _PATIENCE_S = 60.0
 

@@ -21,6 +21,8 @@ def straight_through_onehot(logits: Tensor, temperature: float = 1.0) -> Tensor:
     Returns:
         Tensor of the same shape: exactly one 1 per voxel.
     """
+    hard = torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
+    if not logits.requires_grad:
+        return hard
     soft = torch.softmax(logits / temperature, dim=1)
-    hard = torch.zeros_like(soft).scatter_(1, soft.argmax(1, keepdim=True), 1.0)
     return hard + (soft - soft.detach())

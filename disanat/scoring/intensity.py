@@ -27,8 +27,11 @@ _ROUNDS = 3
 _BIAS_MM = 20.0
 _CLIP = 2.0
 _FEWEST = 30
-_DIVIDE, _UNSURE = 0.6, 0.12
-"""Where `white - 2 grey` divides T1- from FLAIR-like scans, and within what reach it is unsure."""
+_DIVIDE, _UNSURE = 1 / 3, 0.08
+"""Where white matter is as far above grey, in steps from fluid to grey, as to be T1- rather than
+FLAIR-like; and within what reach it is unsure."""
+_LEAST_STEP = 0.5
+"""Of that from fluid to grey: with less, as in proton density, white decides alone."""
 _SMALLEST_SCALE = 0.08
 _SULCI = 0.8
 """How far the median of sulci and fissures lies on the way from their grey matter to fluid: 0.80
@@ -154,18 +157,23 @@ def main_class(scheme: Sequence[TissueClass], kind: Kind) -> int:
 def contrast_weights(imaging: Imaging, scheme: Sequence[TissueClass]) -> dict[str, float]:
     """How much a scan resembles `t2`, `t1` and `flair`, by its tissues' intensities; sums to 1.
 
-    Fluid reaches farther above grey and white than below them: T2-like, and nothing else. Quartiles
-    of fluid, not its median: narrow sulci and ventricles hold as much partial volume as fluid.
+    T2-like, and nothing else, where fluid is brighter than grey and white, by two measures added:
+    its quartiles, as half of what is named fluid may hold partial volume; and the ventricles, as
+    with contrast agent there is something bright among what is named fluid.
 
-    Else T1-like the more, the farther grey lies below white and below the brain's mean (0 in a
-    standardised scan), and FLAIR-like for the rest: `white - 2 grey` is above 0.6 in most T1 and
-    below in most FLAIR scans, but coils and old age blur that, so around it both are possible.
+    Else T1-like the more, the larger `(white - grey) / (grey - ventricles)` is, and FLAIR-like for
+    the rest: FLAIR nulls fluid, but hardly tells white from grey; T1 sets both apart. Old age and
+    contrast agent blur that, so around 1/3 both are possible.
     """
     low, high = imaging.fluid
-    grey, white = (float(imaging.median[main_class(scheme, k)]) for k in ("grey", "white"))
-    if high - max(grey, white) > min(grey, white) - low:
+    grey, white, ventricles = (
+        float(imaging.median[main_class(scheme, kind)]) for kind in ("grey", "white", "csf")
+    )
+    reach = (high - max(grey, white)) - (min(grey, white) - low)
+    if reach + ventricles - (grey + white) / 2 > 0:
         return {"t2": 1.0}
-    t1 = 1 / (1 + np.exp(-np.clip((white - 2 * grey - _DIVIDE) / _UNSURE, -30, 30)))
+    apart = (white - grey) / max(grey - ventricles, _LEAST_STEP)
+    t1 = 1 / (1 + np.exp(-np.clip((apart - _DIVIDE) / _UNSURE, -30, 30)))
     return {"t1": float(t1), "flair": 1 - float(t1)}
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from disanat.anatomy.edges import anatomy_edges
+from disanat.anatomy.edges import anatomy_edges, on_edge
 
 
 def square(dimension: int = 2) -> torch.Tensor:
@@ -46,3 +47,14 @@ def test_soft_anatomies_have_gradients_and_stay_within_0_and_1() -> None:
     assert bool((edges >= 0).all()) and bool((edges <= 1).all())
     edges.square().sum().backward()
     assert soft.grad is not None and float(soft.grad.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_edges_of_class_numbers_are_those_of_their_onehots(width: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 4, (4, 5, 3), np.uint8).repeat(4, 0)
+    labels = labels.repeat(5, 1).repeat(5, 2)
+    onehot = torch.from_numpy(np.moveaxis(np.eye(4, dtype=np.float32)[labels], -1, 0))
+    rims = anatomy_edges(onehot[None], width)[0].amax(0).numpy() > 0
+    found = on_edge(labels, width)
+    assert 0 < found.mean() < 1
+    np.testing.assert_array_equal(found, rims)

@@ -123,6 +123,8 @@ def test_no_brain_gives_finite_values() -> None:
         ((-2.0, 0.6, 0.2), "flair"),
         ((-1.5, 0.8, -0.2), "flair"),
         ((-2.0, 0.15, 0.5), "flair"),
+        ((-0.6, -0.05, 0.7), "t1"),
+        ((0.1, 0.4, 0.1), "flair"),
     ],
 )
 def test_kind_of_contrast(median: tuple[float, ...], kind: str) -> None:
@@ -142,8 +144,9 @@ def test_between_t1_and_flair_both_are_possible() -> None:
         imaging = Imaging(medians, np.full(3, 0.1), np.zeros((2, 2, 2)), (-2.0, -1.5))
         return contrast_weights(imaging, THREE_CLASSES)["t1"]
 
-    assert t1(-0.35, 0.9) > 0.99 and t1(0.2, 0.3) < 0.02
+    assert t1(-0.35, 0.9) > 0.99 and t1(0.3, 0.3) < 0.02
     assert 0.3 < t1(-0.05, 0.5) < 0.7
+    assert t1(0.24, 0.94) > 0.5  # spin echo with a coil: white far above grey, both above the mean
     rising = [t1(grey, 0.5) for grey in np.linspace(0.4, -0.6, 20)]
     assert (np.diff(rising) > 0).all()
 
@@ -152,3 +155,11 @@ def test_diluted_fluid_is_judged_by_its_quartiles() -> None:
     """In T2 half of what is named fluid may be sulci with grey matter in them."""
     imaging = Imaging(np.array([0.2, 0.4, -0.5]), np.full(3, 0.1), np.zeros((2, 2, 2)), (-0.3, 2.5))
     assert contrast_kind(imaging, THREE_CLASSES) == "t2"
+
+
+def test_bright_vessels_among_the_fluid_make_no_t2() -> None:
+    """T1 with contrast agent: the ventricles are dark, a quarter of what is named fluid bright."""
+    scale, bias = np.full(8, 0.1), np.zeros((2, 2, 2))
+    medians = np.array([1.1, -1.65, -0.33, 0.4, 0.5, -0.7, 0.0, 0.2])
+    imaging = Imaging(medians, scale, bias, (-1.1, 1.62))
+    assert contrast_weights(imaging, EIGHT_CLASSES)["t1"] > 0.9

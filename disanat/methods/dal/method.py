@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from disanat.anatomy.edges import anatomy_edges
+from disanat.anatomy.edges import on_edge
 from disanat.anatomy.steady import steadied
 from disanat.methods.dal.ablation import Steps
 from disanat.methods.dal.channels import class_channels
@@ -281,10 +281,8 @@ class DisentangledAnatomy(Method):
         return np.asarray(logit[0].cpu().numpy())
 
     def _edge_labels(self, healthy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        onehot = np.eye(len(healthy), dtype=np.float32)[healthy.argmax(0)]
-        rims = anatomy_edges(torch.from_numpy(onehot).movedim(-1, 0)[None], self.edge_width)[0]
-        named = whole_numbers(self.scheme)[healthy.argmax(0)]
-        labels = (rims[1:].amax(0).numpy() > 0) * named
+        named = healthy.argmax(0).astype(np.uint8)
+        labels = on_edge(named, self.edge_width) * whole_numbers(self.scheme)[named]
         return resample(labels.astype(np.uint8), shape, order=0)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
