@@ -13,7 +13,6 @@ import numpy as np
 from ablation_train import Trained, Variant
 from disanat.errors import DatasetError, DisanatError
 from disanat.evaluation.evaluate import label_path
-from disanat.evaluation.metrics import Ranking, average_precision, best_dice, rank
 from disanat.home import Home, atomic_path, read_json
 from disanat.inference.preparation import prepare_case
 from disanat.io.cases import Case, find_cases
@@ -24,6 +23,7 @@ from disanat.methods.interface import PreparedChannel
 from disanat.preprocessing.healthy import read_case
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.scoring.calibration import choose_shares
+from disanat.scoring.ranking import Ranking, average_precision, best_dice, rank
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, render
 from disanat.training.looks import LOOKS, predictions
 

@@ -17,12 +17,12 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from disanat.errors import DisanatError
-from disanat.evaluation.metrics import average_precision, rank
 from disanat.inference.predictor import Prediction, Predictor
 from disanat.io.cases import Case
 from disanat.io.images import read_labels
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.reporting.markdown import markdown_table
+from disanat.scoring.ranking import average_precision, rank
 from disanat.synthesis.fields import blur, smooth_field
 from disanat.synthesis.render import Contrast, render
 from disanat.tissues import scheme_by_names, whole_numbers

@@ -72,7 +72,7 @@ def evaluate(voxels: int) -> dict[str, Any]:
     import numpy as np
     from sklearn.metrics import average_precision_score
 
-    from disanat.evaluation.metrics import average_precision, best_dice, rank
+    from disanat.scoring.ranking import average_precision, best_dice, rank
 
     rng = np.random.default_rng(0)
     lesion = rng.random(voxels) < 0.05

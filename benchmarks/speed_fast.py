@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from disanat.evaluation.bootstrap import estimate_mean
-from disanat.evaluation.metrics import average_precision, rank
 from disanat.home import resolve_home
 from disanat.inference.bundled import bundled_folder
 from disanat.inference.model import load_model
 from disanat.plans import Plans, load_json
 from disanat.reporting.markdown import markdown_table
+from disanat.scoring.ranking import average_precision, rank
 from disanat.training.looks import LOOKS, predictions
 from disanat.training.splits import split_stored
 from disanat.training.train import PLANS, cases_folder

@@ -23,16 +23,7 @@ from disanat.evaluation.lesions import (
     number_lesions,
     recall_by_size,
 )
-from disanat.evaluation.metrics import (
-    Ranking,
-    area_under_roc,
-    average_precision,
-    best_dice,
-    dice,
-    pool,
-    rank,
-    slice_scores,
-)
+from disanat.evaluation.metrics import area_under_roc, dice, slice_scores
 from disanat.evaluation.predicted import predicted_cases
 from disanat.evaluation.scans import Scans
 from disanat.evaluation.tables import read_case_table
@@ -42,6 +33,7 @@ from disanat.inference.records import TABLE
 from disanat.io.cases import find_image
 from disanat.io.images import ENDINGS, Scan, read_labels, read_scan, same_grid
 from disanat.plans import fault_in, from_dict
+from disanat.scoring.ranking import Ranking, average_precision, best_dice, pool, rank
 
 __all__ = [
     "CaseResult",

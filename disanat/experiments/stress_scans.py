@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from disanat.errors import DatasetError
-from disanat.evaluation.metrics import average_precision, best_dice, dice, rank
+from disanat.evaluation.metrics import dice
 from disanat.experiments.stress_kinds import RESTORED, Degradation, Place
 from disanat.inference.prediction import Prediction
 from disanat.inference.predictor import Predictor
@@ -20,6 +20,7 @@ from disanat.plans import BrainMaskTool
 from disanat.preprocessing.alignment import read_case
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.normalisation import head_mask
+from disanat.scoring.ranking import average_precision, best_dice, rank
 from disanat.synthesis.acquisition import profiles, through_slices
 from disanat.synthesis.guided import between_slices, restore_slices
 

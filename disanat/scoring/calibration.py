@@ -10,6 +10,7 @@ import numpy as np
 
 from disanat.errors import ModelError
 from disanat.scoring.case_level import ANY
+from disanat.scoring.ranking import average_precision, rank
 
 log = logging.getLogger(__name__)
 
@@ -200,13 +201,12 @@ def _precisions(
     shares: Mapping[str, float],
 ) -> np.ndarray:
     """Average precision of the joined score of each volume."""
-    from sklearn.metrics import average_precision_score  # a second to load; predicting needs none
-
     joined = (
         (truth, score + sum(shares[name] * further[name] for name in shares))
         for score, further, truth in cases
     )
-    return np.array([average_precision_score(t, s) for t, s in joined])
+    rankings = (rank(score, truth, np.ones_like(truth)) for truth, score in joined)
+    return np.array([average_precision(ranking) or 0.0 for ranking in rankings])
 
 
 def _no_worse(values: np.ndarray, best: np.ndarray) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from disanat.scoring.ranking import average_precision as precision_of
+from disanat.scoring.ranking import rank
+
 __all__ = ["average_precision", "mean_dice"]
 
 
@@ -20,8 +23,6 @@ def mean_dice(named: Tensor, labels: Tensor, classes: int) -> float:
 
 def average_precision(score: Tensor, truth: Tensor) -> float:
     """Of a batch; 0 where it holds no lesion."""
-    if not bool(truth.any()):
-        return 0.0
-    from sklearn.metrics import average_precision_score  # a second to load; predicting needs none
-
-    return float(average_precision_score(truth.cpu().numpy(), score.float().cpu().numpy()))
+    lesion = truth.cpu().numpy()
+    ranking = rank(score.float().cpu().numpy(), lesion, np.ones_like(lesion))
+    return precision_of(ranking) or 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from disanat.evaluation.metrics import Ranking, precision_at
+from disanat.scoring.ranking import Ranking, precision_at
 
 __all__ = ["RECALLS", "Curves"]
 
