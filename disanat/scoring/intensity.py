@@ -27,7 +27,7 @@ _ROUNDS = 3
 _BIAS_MM = 20.0
 _CLIP = 2.0
 _FEWEST = 30
-_DIVIDE, _UNSURE = 1 / 3, 0.08
+_DIVIDE, _UNSURE = 1 / 3, 0.04
 """Where white matter is as far above grey, in steps from fluid to grey, as to be T1- rather than
 FLAIR-like; and within what reach it is unsure."""
 _LEAST_STEP = 0.5
