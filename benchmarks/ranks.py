@@ -1,13 +1,15 @@
 """One process against two that share each batch: the same losses, and how much faster.
 
-    python benchmarks/ranks.py
+    python benchmarks/ranks.py [--home HOME]
 
-writes `benchmarks/ranks.md`. Small synthetic brains, a network of ordinary depth, the CPU, one
+writes `benchmarks/ranks.md`. The plan and the prepared cases of Dataset005_IXI in a home folder, as
+`make real` leaves it; or small synthetic brains and a network of ordinary depth. On the CPU, one
 thread for each process; the two trainings are run in turn, twice.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import subprocess
@@ -32,6 +34,7 @@ from planning import plan_and_preprocess  # noqa: E402
 from steps import ROOT, commit, machine  # noqa: E402
 
 PAGE = "benchmarks/ranks.md"
+PLANNED = "Dataset005_IXI"
 EPOCHS, STEPS, BATCH, REPEATS = 3, 30, 16, 2
 FEATURES = (24, 48, 96)
 _LIMIT_S = 900.0
@@ -54,15 +57,45 @@ class Training:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--home", type=Path, help="with a plan and prepared cases of IXI")
+    given = parser.parse_args().home
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
-        make_start(home)
-        plan_and_preprocess("5", home, processes=0)
-        _shape(home)
-        rounds = [(_train(home, 1), _train(home, 2)) for _ in range(REPEATS)]
+        dataset = _synthetic(home) if given is None else _as_planned(given.resolve(), home)
+        rounds = [(_train(home, dataset, 1), _train(home, dataset, 2)) for _ in range(REPEATS)]
+        what = _described(home, dataset)
     with atomic_path(ROOT / PAGE) as page:
-        page.write_text(_page(rounds), encoding="utf-8")
+        page.write_text(_page(rounds, what), encoding="utf-8")
     print(ROOT / PAGE)
+
+
+def _synthetic(home: Path) -> str:
+    make_start(home)
+    plan_and_preprocess("5", home, processes=0)
+    _shape(home)
+    return DATASET
+
+
+def _as_planned(given: Path, home: Path) -> str:
+    """The plan of another home with so many steps, beside a link to its prepared cases."""
+    source, target = (one / "preprocessed" / PLANNED for one in (given, home))
+    target.mkdir(parents=True)
+    (target / "2d").symlink_to(source / "2d", target_is_directory=True)
+    plans = load_json(source / "plans.json", Plans)
+    short = replace(plans.configuration("2d"), iterations_per_epoch=STEPS, epochs=EPOCHS)
+    exact = replace(plans, configurations={"2d": short}, number_format="float32")
+    save_json(exact, target / "plans.json")
+    return PLANNED
+
+
+def _described(home: Path, dataset: str) -> str:
+    plan = load_json(home / "preprocessed" / dataset / "plans.json", Plans).configuration("2d")
+    cases = "small synthetic brains" if dataset == DATASET else f"the plan of {dataset}"
+    return (
+        f"{cases}, slices of {'x'.join(map(str, plan.patch_size))}, batches of {plan.batch_size}, "
+        f"features {', '.join(map(str, plan.encoder.features))}"
+    )
 
 
 def _command(home: Path, module: str, *words: str) -> subprocess.Popen[bytes]:
@@ -98,11 +131,11 @@ def _shape(home: Path) -> None:
     save_json(replace(plans, configurations={"2d": changed}), source)
 
 
-def _train(home: Path, ranks: int) -> Training:
+def _train(home: Path, dataset: str, ranks: int) -> Training:
     """Train in so many processes; what is measured lies between the first and the last epoch."""
     words = ["-d", "5", "-np", "0", "--restart", "-c", "2d"]
     words += ["--num_cpu_ranks", str(ranks)] if ranks > 1 else ["--device", "cpu"]
-    folder = home / "results" / DATASET / "dal__2d" / "fold_0"
+    folder = home / "results" / dataset / "dal__2d" / "fold_0"
     (folder / "training_log.txt").unlink(missing_ok=True)
     process = _command(home, "disanat.cli.train", *words)
     watched = psutil.Process(process.pid)
@@ -134,7 +167,7 @@ def _spent(watched: psutil.Process, ranks: int) -> tuple[list[float], float]:
     return each, whole.user + whole.nice + whole.system
 
 
-def _page(rounds: list[tuple[Training, Training]]) -> str:
+def _page(rounds: list[tuple[Training, Training]], what: str) -> str:
     alone, together = rounds[0]
     names = list(alone.epochs[0].losses)
     curve = [
@@ -166,9 +199,9 @@ def _page(rounds: list[tuple[Training, Training]]) -> str:
     )
     return f"""# One training in several processes
 
-Written by `benchmarks/ranks.py`; not edited by hand. Method `dal`, 2D, batches of {BATCH} scans,
-{EPOCHS} epochs of {STEPS} steps, seed 0, small synthetic brains. Two processes (gloo) share each
-batch of the one; each process has one thread.
+Written by `benchmarks/ranks.py`; not edited by hand. Method `dal`, 2D,
+{EPOCHS} epochs of {STEPS} steps, seed 0; {what}.
+Two processes (gloo) share each batch of the one; each process has one thread.
 
 ## The same losses
 

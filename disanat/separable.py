@@ -28,7 +28,7 @@ def along_axes(array: np.ndarray, matrices: Sequence[np.ndarray | None]) -> np.n
         for axis, matrix in enumerate(matrices)
         if matrix is not None
     }
-    for axis in sorted(shrinking, key=shrinking.__getitem__):  # the fewer voxels are left, the less
+    for axis in sorted(shrinking, key=shrinking.__getitem__):  # then less is left for the others
         matrix = np.asarray(matrices[axis], np.float32)
         if axis == 0:
             *before, s, p, l = array.shape

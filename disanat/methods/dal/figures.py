@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from disanat.scoring.ranking import average_precision as precision_of
-from disanat.scoring.ranking import rank
+from disanat.scoring import ranking
 
 __all__ = ["average_precision", "mean_dice"]
 
@@ -24,5 +23,5 @@ def mean_dice(named: Tensor, labels: Tensor, classes: int) -> float:
 def average_precision(score: Tensor, truth: Tensor) -> float:
     """Of a batch; 0 where it holds no lesion."""
     lesion = truth.cpu().numpy()
-    ranking = rank(score.float().cpu().numpy(), lesion, np.ones_like(lesion))
-    return precision_of(ranking) or 0.0
+    found = ranking.rank(score.float().cpu().numpy(), lesion, np.ones_like(lesion))
+    return ranking.average_precision(found) or 0.0
