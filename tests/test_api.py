@@ -46,6 +46,19 @@ def test_an_import_loads_nothing_heavy(package: str) -> None:
     assert package in json.loads(loaded) and not set(HEAVY) & set(json.loads(loaded))
 
 
+@pytest.mark.parametrize(
+    ("needed", "without"),
+    [
+        ("from disanat import load_predictor, predict_folder", ("sklearn", "matplotlib", "pandas")),
+        ("import disanat.preprocessing.dataset, planning.dataset", ("torch", "sklearn")),
+    ],
+)
+def test_a_command_loads_what_it_needs_alone(needed: str, without: tuple[str, ...]) -> None:
+    """Each of these takes about a second, more than a quarter of a short prediction."""
+    loaded = json.loads(python(f"import sys, json; {needed}; print(json.dumps(list(sys.modules)))"))
+    assert "numpy" in loaded and not set(without) & set(loaded)
+
+
 @pytest.mark.parametrize("package", [disanat, planning])
 def test_every_public_name_is_there(package: Any) -> None:
     for name in package.__all__:
