@@ -7,10 +7,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from speed_data import DATASET, NUMBER
-from speed_runs import NNUNET, nnunet
+from speed_runs import NNUNET, Run, nnunet
 from steps import ROOT
 
-__all__ = ["ABSENT", "PLANS", "STORED", "plan", "untrained", "version"]
+__all__ = ["ABSENT", "PLANS", "STORED", "plan", "prepare", "untrained", "version"]
 
 PLANS = "nnUNetPlans_speed"
 STORED = f"{PLANS}_3d_fullres"
@@ -33,8 +33,19 @@ def plan(base: Path, mm: float) -> None:
     )
 
 
+def prepare(base: Path, processes: int) -> Run:
+    """Its preprocessing for that plan."""
+    return nnunet(
+        "nnUNetv2_preprocess",
+        base,
+        *("-d", NUMBER, "-plans_name", PLANS, "-c", "3d_fullres", "-np", str(processes)),
+    )
+
+
 def untrained(base: Path, configuration: str) -> dict[str, object]:
     """A model folder with random weights; returns its patch size and spacing."""
+    if not (base / "preprocessed" / DATASET / STORED).is_dir():
+        prepare(base, 2)
     script = ROOT / "benchmarks" / "speed_nnunet.py"
     done = nnunet("python", base, script, DATASET, PLANS, configuration)
     return dict(json.loads(done.said.strip().splitlines()[-1]))

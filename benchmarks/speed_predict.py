@@ -97,8 +97,8 @@ def measure_beside() -> dict[str, Any]:
     shutil.rmtree(out, ignore_errors=True)
     yardstick.plan(base, NNUNET_MM)
     network = yardstick.untrained(base, "3d_fullres")
-    ours = [sys.executable, "-c", COMMAND, "-i", scans, "-m", "pretrained", "--overwrite"]
-    ours += ["--home", WORK / "home", "--device", "cpu"]
+    ours: list[str | Path] = [sys.executable, "-c", COMMAND, "-i", scans, "--overwrite"]
+    ours += ["-m", "pretrained", "--home", WORK / "home", "--device", "cpu"]
     runs: dict[str, list[Run]] = {"disanat": [], "disanat --fast": [], "nnU-Net": []}
     for _ in range(ROUNDS):
         runs["disanat"].append(run([*ours, "-o", out / "disanat"]))

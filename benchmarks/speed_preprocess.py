@@ -14,7 +14,7 @@ from disanat.io.store import open_case, stored_cases
 from disanat.reporting.markdown import markdown_table
 from planning import Overrides, plan
 from speed_data import CASES, DATASET, GIVEN_MM, NUMBER, QUICK, dataset
-from speed_runs import child, nnunet, nnunet_is_there
+from speed_runs import child, nnunet_is_there
 
 __all__ = ["measure", "page"]
 
@@ -71,12 +71,7 @@ def _ours(home: Path) -> dict[str, Any]:
 def _theirs(base: Path) -> dict[str, Any]:
     stored = base / "preprocessed" / DATASET / yardstick.STORED
     shutil.rmtree(stored, ignore_errors=True)
-    done = nnunet(
-        "nnUNetv2_preprocess",
-        base,
-        *("-d", NUMBER, "-plans_name", yardstick.PLANS, "-c", "3d_fullres"),
-        *("-np", str(PROCESSES)),
-    )
+    done = yardstick.prepare(base, PROCESSES)
     _check_complete(stored)
     return {
         "seconds": done.seconds,
