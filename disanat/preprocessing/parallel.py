@@ -74,19 +74,28 @@ def each_result(
         return
     context = multiprocessing.get_context("spawn")
     workers = min(processes, len(jobs))
-    pool = ProcessPool(workers, context=context, initializer=_share_cores, initargs=(workers,))
+    by_whom = context.Array("q", len(jobs), lock=False)
+    pool = ProcessPool(workers, context=context, initializer=_begin, initargs=(workers, by_whom))
+    orphans: set[Future[T]] = set()
     try:
         waiting: dict[Future[T], tuple[tuple[Any, ...], str]] = {
-            pool.schedule(work, args=job, timeout=60 * minutes): (job, name)
-            for job, name in zip(jobs, names, strict=True)
+            pool.schedule(_noted, args=(place, work, job), timeout=60 * minutes): (job, name)
+            for place, (job, name) in enumerate(zip(jobs, names, strict=True))
         }
+        places = {future: place for place, future in enumerate(waiting)}
         while waiting:
-            for done in wait(waiting, timeout=_GLANCE_S, return_when=FIRST_COMPLETED).done:
+            finished = wait(waiting, timeout=_GLANCE_S, return_when=FIRST_COMPLETED).done
+            if not finished:
+                seen = {future for future in waiting if _is_gone(by_whom[places[future]])}
+                for lost in orphans & seen:
+                    yield _once_more(work, *waiting.pop(lost), None)
+                orphans = seen
+            for done in finished:
                 job, name = waiting.pop(done)
                 try:
                     yield done.result(timeout=0)
                 except ProcessExpired as death:
-                    yield _once_more(work, job, name, death)
+                    yield _once_more(work, job, name, death.exitcode)
                 except TimeoutError as cause:
                     raise DatasetError(
                         f"Case {name} was not done after {minutes:g} minutes: look at its files, "
@@ -106,18 +115,35 @@ def each_result(
         pool.join(timeout=10)
 
 
-def _share_cores(workers: int) -> None:
+_notes: list[Any] = []
+"""In a worker: which process began each job."""
+
+
+def _begin(workers: int, by_whom: Any) -> None:
     """Each process calculates with its part of the cores: with all of them they only wait."""
     import numpy  # noqa: F401 (its library of matrix products has to be there to be limited)
 
     threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
+    _notes.append(by_whom)
 
 
-def _once_more(work: Callable[..., T], job: tuple[Any, ...], name: str, death: ProcessExpired) -> T:
+def _noted(place: int, work: Callable[..., T], job: tuple[Any, ...]) -> T:
+    """Work on a job, and leave a note of who does: the pool forgets one who dies at once."""
+    _notes[-1][place] = os.getpid()
+    return work(*job)
+
+
+def _is_gone(process: int) -> bool:
+    return process != 0 and not psutil.pid_exists(process)
+
+
+def _once_more(
+    work: Callable[..., T], job: tuple[Any, ...], name: str, code: int | None
+) -> T:
     log.warning(
         "The process that worked on case %s %s: doing it once more in the main process.",
         name,
-        _cause(death.exitcode),
+        _cause(code),
     )
     try:
         return work(*job)
@@ -128,8 +154,10 @@ def _once_more(work: Callable[..., T], job: tuple[Any, ...], name: str, death: P
 
 
 def _cause(code: int | None) -> str:
-    """Why a process ended, in words."""
-    if code is not None and code < 0:
+    """Why a process ended, in words; None: nobody was there to see it."""
+    if code is None:
+        return "was lost"
+    if code < 0:
         killed = f"was ended by {signal.Signals(-code).name}"
         return f"{killed} (often for want of memory)" if -code == signal.SIGKILL else killed
     return f"ended by itself (exit code {code})"

@@ -59,6 +59,7 @@ class BatchStream:
 
     Batch n is the same whoever renders it and whatever came before: with any number of processes,
     after an interruption, and where a process died, whose batch is then rendered in this one.
+    Processes that ended are replaced; only if none ever gave a batch does this one go on alone.
 
     Args:
         source: of the batches.
@@ -69,16 +70,23 @@ class BatchStream:
     def __init__(self, source: Source, workers: int, first: int = 0) -> None:
         self._source = source
         self._next = first
+        self._workers = workers
         self._pool: ProcessPool | None = None
         self._running: deque[ProcessFuture[dict[str, np.ndarray]]] = deque()
+        self._given = False
         self._own: Renderer | None = None
         if workers > 0:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPool(
-                workers, initializer=_prepare, initargs=(source,), context=context
-            )
-            ahead = range(first, first + _AHEAD * workers)
-            self._running.extend(_asked(self._pool, number) for number in ahead)
+            self._open(first)
+
+    def _open(self, first: int) -> None:
+        """Start the processes, with the batches from this one on."""
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPool(
+            self._workers, initializer=_prepare, initargs=(self._source,), context=context
+        )
+        self._given = False
+        ahead = range(first, first + _AHEAD * self._workers)
+        self._running.extend(_asked(self._pool, number) for number in ahead)
 
     def __iter__(self) -> BatchStream:
         return self
@@ -91,6 +99,7 @@ class BatchStream:
         waiting = self._running.popleft()
         try:
             batch = waiting.result(timeout=60 * _MINUTES_PER_BATCH)
+            self._given = True
             self._refill(number)
             return batch
         except ProcessExpired as death:
@@ -110,9 +119,18 @@ class BatchStream:
         except Exception as cause:
             if self._pool.active:
                 raise
-            log.warning("The rendering processes ended (%s): going on in the main one.", cause)
-            self.close()
+            self._lost(number, cause)
             return self._here(number)
+
+    def _lost(self, number: int, cause: Exception) -> None:
+        """All processes ended, none seen at a batch: start others, if these ever gave one."""
+        worked = self._given
+        self.close()
+        if worked:
+            log.warning("The rendering processes ended (%s): others take their place.", cause)
+            self._open(number + 1)
+        else:
+            log.warning("The rendering processes ended (%s): going on in the main one.", cause)
 
     def _refill(self, number: int) -> None:
         """Ask for one more batch than those that are on their way after this one."""

@@ -11,9 +11,11 @@ from operator import mul
 from pathlib import Path
 
 import pytest
+from pebble.pool.process import TaskManager
 from threadpoolctl import threadpool_info
 
 from disanat.errors import DatasetError
+from disanat.preprocessing import parallel
 from disanat.preprocessing.parallel import each_result, workers_that_fit
 
 MAIN = os.getpid()
@@ -25,6 +27,13 @@ def die_in_a_process(number: int, main: int) -> int:
     if number == 2 and os.getpid() != main:
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * number
+
+
+def die_or_wait(number: int, main: int) -> int:
+    """As above; the first waits until the other process has died."""
+    if number == 0:
+        time.sleep(5)
+    return die_in_a_process(number, main)
 
 
 def die_of_memory(main: int) -> None:
@@ -79,6 +88,25 @@ def test_the_case_of_a_killed_process_is_named_and_done_again(
     assert found == [0, 2, 4, 6, 8, 10]
     [said] = caplog.messages
     assert "case c2 was ended by SIGKILL (often for want of memory): doing it once more" in said
+
+
+def test_a_process_that_dies_before_the_pool_knew_its_job_is_not_waited_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = TaskManager.task_start
+
+    def late(manager: TaskManager, task_id: int, worker_id: int | None) -> None:
+        if task_id == 2:
+            time.sleep(2)
+        start(manager, task_id, worker_id)
+
+    monkeypatch.setattr(TaskManager, "task_start", late)
+    monkeypatch.setattr(parallel, "_GLANCE_S", 0.5)
+    jobs = [(0, 1), (10, 1), (2, MAIN)]
+    with caplog.at_level(logging.WARNING):
+        found = sorted(each_result(die_or_wait, jobs, 2, ["a", "b", "c2"], minutes=0.5))
+    assert found == [0, 4, 20]
+    assert "case c2 was lost: doing it once more" in caplog.text
 
 
 def test_processes_that_all_die_before_they_begin(caplog: pytest.LogCaptureFixture) -> None:

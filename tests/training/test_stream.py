@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from pebble.pool.base_pool import Task
+from pebble.pool.process import PoolManager
 
 from disanat.plans import Plans, load_json
 from disanat.training.stream import BatchStream, Source
+
+AT_A_BATCH = "ended (signal 9; often for want of memory)"
+BETWEEN_TWO = "The rendering processes ended (All workers expired): others take their place"
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +43,52 @@ def test_processes_render_the_same_and_one_that_dies_is_replaced(
     mine = psutil.Process()
     with caplog.at_level(logging.WARNING), BatchStream(source, 1) as stream:
         found = [next(stream)["image"] for _ in range(2)]
-        workers = [p for p in mine.children() if "spawn_main" in " ".join(p.cmdline())]
+        workers = _workers()
         for worker in workers:
             os.kill(worker.pid, signal.SIGKILL)
         found += [next(stream)["image"] for _ in range(10)]
     assert workers
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
-    if caplog.messages:  # it may die between two batches
-        assert "ended (signal 9; often for want of memory)" in caplog.text
+    if caplog.messages:  # it may have rendered all that was asked of it
+        assert AT_A_BATCH in caplog.text or BETWEEN_TWO in caplog.text
     assert not [p for p in mine.children() if p.pid in {w.pid for w in workers}]
+
+
+def test_processes_that_die_between_two_batches_are_replaced(
+    source: Source, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PoolManager, "find_expired_task", _nobody_was_at_one)
+    expected = [next(BatchStream(source, 0, first=number))["image"] for number in range(8)]
+    with caplog.at_level(logging.WARNING), BatchStream(source, 1) as stream:
+        found = [next(stream)["image"] for _ in range(2)]
+        [first] = _workers()
+        os.kill(first.pid, signal.SIGKILL)
+        found += [next(stream)["image"] for _ in range(6)]
+        [other] = _workers()
+    for one, another in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, another)
+    assert other.pid != first.pid
+    assert BETWEEN_TWO in caplog.text and AT_A_BATCH not in caplog.text
+
+
+def test_where_all_processes_die_at_once_this_one_goes_on(
+    source: Source, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PoolManager, "find_expired_task", _nobody_was_at_one)
+    expected = next(BatchStream(source, 0))["image"]
+    with caplog.at_level(logging.WARNING), BatchStream(source, 1) as stream:
+        [worker] = _workers()
+        os.kill(worker.pid, signal.SIGKILL)
+        np.testing.assert_array_equal(next(stream)["image"], expected)
+        next(stream)
+        assert not _workers()
+    assert "(All workers expired): going on in the main one" in caplog.text
+
+
+def _nobody_was_at_one(manager: PoolManager, worker_id: int) -> Task:
+    raise BrokenProcessPool("All workers expired")
+
+
+def _workers() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
