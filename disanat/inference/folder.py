@@ -33,7 +33,7 @@ from disanat.inference.sent import SentPredictor
 from disanat.io.cases import Case
 from disanat.io.content import file_digest
 from disanat.locks import hold
-from disanat.preprocessing.parallel import Elsewhere, each_result
+from disanat.preprocessing.parallel import Elsewhere, each_result, part_of_the_cores
 
 __all__ = ["CaseRow", "predict_folder"]
 
@@ -173,7 +173,9 @@ def _done(
 ) -> Generator[tuple[CaseRow, bool], None, None]:
     """Each case's row, and whether it was there before; of a cluster as they come."""
     if cluster is None:
-        yield from in_order(lambda case: predict_one(work, case, overwrite), cases, at_once)
+        beside = at_once if len(cases) > 1 else 1
+        with part_of_the_cores(beside, "blas"):
+            yield from in_order(lambda case: predict_one(work, case, overwrite), cases, at_once)
         return
     jobs = [(work, case, overwrite) for case in cases]
     for row, before in each_result(predict_one, jobs, cluster, [case.name for case in cases]):

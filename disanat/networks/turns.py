@@ -56,14 +56,27 @@ class Turns:
         self._depth = 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Wait for the turn and keep it while the block runs.
+    def held(self) -> Iterator[None]:
+        """Let no other thread have a turn while the block runs; only turns within it count as busy.
+
+        Without it two cases whose networks follow each other closely go in step, and then are both
+        without networks at the same time.
 
         Raises:
             StoppedError: the work of this thread was called off.
         """
         with self._lock:
             check_stopped()
+            yield
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for the turn and keep it while the block runs.
+
+        Raises:
+            StoppedError: the work of this thread was called off.
+        """
+        with self.held():
             self._depth += 1
             began = time.monotonic()
             try:

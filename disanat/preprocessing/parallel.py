@@ -8,19 +8,27 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from disanat.errors import DatasetError
 
-__all__ = ["MINUTES_PER_JOB", "Elsewhere", "Processes", "each_result", "workers_that_fit"]
+__all__ = [
+    "MINUTES_PER_JOB",
+    "Elsewhere",
+    "Processes",
+    "each_result",
+    "part_of_the_cores",
+    "workers_that_fit",
+]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Library = Literal["blas", "openmp"]
 
 
 class Elsewhere(Protocol):
@@ -115,15 +123,29 @@ def each_result(
         pool.join(timeout=10)
 
 
+def part_of_the_cores(workers: int, library: Library | None = None) -> threadpool_limits:
+    """Let calculations here use their part of the cores, for good or in a `with` block.
+
+    Several that use all cores each mostly wait for each other. Limits that are lower already stay.
+
+    Args:
+        workers: how many share the cores.
+        library: limit only `blas` (products of matrices by numpy), or only `openmp` (torch);
+            both by default.
+    """
+    import numpy  # noqa: F401 (its library has to be there to be limited)
+
+    most = max(1, (os.cpu_count() or 1) // workers)
+    found = [one for one in threadpool_info() if library in (None, one["user_api"])]
+    return threadpool_limits({one["prefix"]: min(most, one["num_threads"]) for one in found})
+
+
 _notes: list[Any] = []
 """In a worker: which process began each job."""
 
 
 def _begin(workers: int, by_whom: Any) -> None:
-    """Each process calculates with its part of the cores: with all of them they only wait."""
-    import numpy  # noqa: F401 (its library of matrix products has to be there to be limited)
-
-    threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
+    part_of_the_cores(workers)
     _notes.append(by_whom)
 
 

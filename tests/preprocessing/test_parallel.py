@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from pebble.pool.process import TaskManager
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from disanat.errors import DatasetError
 from disanat.preprocessing import parallel
-from disanat.preprocessing.parallel import each_result, workers_that_fit
+from disanat.preprocessing.parallel import each_result, part_of_the_cores, workers_that_fit
 
 MAIN = os.getpid()
 THREE = ["a", "b", "c"]
@@ -148,3 +148,15 @@ def test_processes_share_the_cores_for_products_of_matrices() -> None:
     cores = os.cpu_count() or 1
     for threads in each_result(threads_of_products, [(1,), (2,)], 2, ["a", "b"]):
         assert threads and max(threads) <= max(1, cores // 2)
+
+
+def test_a_part_of_the_cores_ends_with_its_block_and_never_is_more_than_before() -> None:
+    before = threads_of_products(0)
+    with threadpool_limits(4):  # of which this machine may have fewer
+        four = threads_of_products(0)
+        with part_of_the_cores((os.cpu_count() or 1), "blas"):
+            assert set(threads_of_products(0)) == {1}
+        assert threads_of_products(0) == four
+        with threadpool_limits(1), part_of_the_cores(1):
+            assert set(threads_of_products(0)) == {1}
+    assert threads_of_products(0) == before

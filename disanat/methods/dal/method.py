@@ -9,13 +9,11 @@ image. Networks, losses and the score are disanat's own; `documentation/method.m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from disanat.anatomy.edges import on_edge
 from disanat.anatomy.steady import steadied
 from disanat.methods.dal.ablation import Steps
 from disanat.methods.dal.channels import class_channels
@@ -26,26 +24,18 @@ from disanat.methods.dal.losses import (
     pair_disagreement,
     swap_pairs,
 )
+from disanat.methods.dal.scores import Look, Scoring
 from disanat.methods.interface import Batch, ChannelResult, Method, PreparedChannel
 from disanat.methods.pictures import Picture, pictures_of
 from disanat.networks.builders import EdgeRestorer, FilmDecoder, build_unet
 from disanat.networks.inherit import Channels
 from disanat.networks.precision import calculating
+from disanat.networks.turns import network_turns
 from disanat.networks.volume import apply_to_volume
 from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
-from disanat.preprocessing.resampling import resample
-from disanat.scoring.distribution import case_figures
-from disanat.scoring.intensity import (
-    Imaging,
-    contrast_kind,
-    contrast_weights,
-    fit_imaging,
-    with_sulci,
-)
-from disanat.scoring.likelihood import lesion_log_ratio, place_log_prior, smooth_inside
-from disanat.scoring.residual import residual_score
-from disanat.tissues import whole_labels, whole_numbers
+from disanat.scoring.intensity import Imaging, fit_imaging, with_sulci
+from disanat.tissues import whole_numbers
 
 __all__ = ["DisentangledAnatomy"]
 
@@ -181,12 +171,20 @@ class DisentangledAnatomy(Method):
         return mean_dice(named, self._whole(labels), classes)
 
     def predict(self, channels: Sequence[PreparedChannel]) -> list[ChannelResult]:
-        outputs = [
-            self._volume(self.encoder, self._tensor(c.image[None]), OUTSIDE) for c in channels
+        # All networks of a case in one turn: its scores are made while the next case's run.
+        with network_turns.held():
+            outputs = [
+                self._volume(self.encoder, self._tensor(c.image[None]), OUTSIDE) for c in channels
+            ]
+            shared = torch.stack([o[:-1].log_softmax(0) for o in outputs]).mean(0)
+            restored = self._restore(shared)
+            observed, healthy = shared.softmax(0).cpu().numpy(), restored.cpu().numpy()
+            seen = [self._look(channel, observed, healthy) for channel in channels]
+        scoring = Scoring(self.steps, self.scheme, self.edge_width)
+        return [
+            scoring.result(channel, observed, healthy, look)
+            for channel, look in zip(channels, seen, strict=True)
         ]
-        shared = torch.stack([o[:-1].log_softmax(0) for o in outputs]).mean(0)
-        restored = self._restore(shared)
-        return [self._channel(channel, shared, restored) for channel in channels]
 
     def restore(self, observed: np.ndarray) -> np.ndarray:
         """Class probabilities rebuilt from the edges of those observed, (classes + 1, S, P, L)."""
@@ -214,52 +212,15 @@ class DisentangledAnatomy(Method):
         anatomy = self.steps.discrete(log_anatomy[None])[0]
         return self._volume(network, anatomy, 0.0, context=False).softmax(0)
 
-    def _channel(
-        self, channel: PreparedChannel, shared: Tensor, restored: Tensor
-    ) -> ChannelResult:
-        observed = shared.softmax(0).cpu().numpy()
-        healthy = restored.cpu().numpy()
+    def _look(self, channel: PreparedChannel, observed: np.ndarray, healthy: np.ndarray) -> Look:
+        """One channel, painted and compared, at the plan's spacing."""
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
-        lesion = self._find(channel, self._paint(restored, imaging), shared.softmax(0), restored)
-        shape = channel.native.shape
-        fine = resample((observed + healthy) / 2, shape)
-        fine_imaging = replace(imaging, bias=resample(imaging.bias, shape))
-        weights = contrast_weights(imaging, self.scheme)
-        ratio = lesion_log_ratio(channel.native, fine, fine_imaging, weights, self.scheme)
-        ratio += place_log_prior(fine, channel.native_spacing, self.scheme)
+        restored = self._tensor(healthy)
+        painted = self._paint(restored, imaging)
+        lesion = self._find(channel, painted, self._tensor(observed), restored)
         steady = self._paint(self._tensor(steadied(healthy)), with_sulci(imaging, self.scheme))
         phi = self.steps.picture(channel, steady[0].cpu().numpy() + imaging.bias)
-        native_phi = resample(phi, shape)
-        residual = residual_score(channel.native, native_phi, channel.native_brain)
-        score, further = self.steps.scores(
-            channel,
-            native_phi,
-            (observed, healthy),
-            smooth_inside(ratio, channel.native_brain),
-            {
-                "comparator": smooth_inside(resample(lesion, shape), channel.native_brain),
-                "residual": smooth_inside(residual, channel.native_brain),
-            },
-        )
-        labels = resample(whole_labels(healthy, self.scheme), shape, order=0)
-        return ChannelResult(
-            score=score,
-            phi=np.where(channel.native_brain, native_phi, OUTSIDE),
-            contrast=contrast_kind(imaging, self.scheme),
-            anatomy=labels,
-            edges=self._edge_labels(healthy, shape),
-            further=further,
-            figures=case_figures(
-                channel.image,
-                channel.brain,
-                channel.spacing,
-                observed,
-                healthy,
-                phi,
-                imaging.bias,
-                self.scheme,
-            ),
-        )
+        return Look(imaging, lesion, phi)
 
     def _paint(self, restored: Tensor, imaging: Imaging) -> Tensor:
         """The restored anatomy in the scan's contrast, without its bias; (1, S, P, L)."""
@@ -279,11 +240,6 @@ class DisentangledAnatomy(Method):
         beside = torch.cat([painted, observed, restored])
         logit = self._volume(self.comparator, image, OUTSIDE, beside=beside)
         return np.asarray(logit[0].cpu().numpy())
-
-    def _edge_labels(self, healthy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        named = healthy.argmax(0).astype(np.uint8)
-        labels = on_edge(named, self.edge_width) * whole_numbers(self.scheme)[named]
-        return resample(labels.astype(np.uint8), shape, order=0)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         device = next(self.decoder.parameters()).device
