@@ -28,7 +28,7 @@ __all__ = [
     "page_profiles",
 ]
 
-FOLDERS = ((1, 2),) if QUICK else ((1, 4), (4, 2))
+FOLDERS = ((1, 2),) if QUICK else ((1, 12), (4, 3))
 """Channels, and cases in the folder."""
 WAYS = {
     "one at a time": {"at_once": 1, "fast": False},
