@@ -47,9 +47,10 @@ class ContrastivelyConditionedDiffusion(ConditionedDiffusion):
             return super().losses(batch)
         images, _ = shown(batch)
         first, second = (self.head(self._code_of_view(images)) for _ in range(2))
-        # A batch holds each brain in two contrasts: those are not told apart.
-        brains = torch.arange(len(images), device=images.device) // 2
-        return {**super().losses(batch), "contrast": contrastive_loss(first, second, brains)}
+        # A batch holds each brain twice: in two contrasts, and the U-Net has to know in which.
+        looks = 2 if "t1_only" in self.configuration.ablations else 1
+        scans = torch.arange(len(images), device=images.device) // looks
+        return {**super().losses(batch), "contrast": contrastive_loss(first, second, scans)}
 
     def denoised(self, seen: Tensor, steps: Tensor, scaled: Tensor) -> Tensor:
         with torch.no_grad():

@@ -1,8 +1,8 @@
 """Contrastive learning of codes: two views of every image, and how well their codes find another.
 
-Views are changed as scans differ that show the same brain: moved, mirrored, noisier, of other
-brightness, with a part hidden. A code that still finds its other view knows the whole of the scan
-and little of any one place.
+Views are changed as scans differ that show the same brain in the same contrast: moved, mirrored,
+noisier, with a part hidden. A code that still finds its other view knows the whole of the scan, its
+contrast and brightness too, and little of any one place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 __all__ = ["ProjectionHead", "contrastive_loss", "share_nearer", "view"]
 
 _TURN, _SCALE, _SHIFT = math.radians(5), 0.04, 0.02
-_GAIN, _OFFSET, _NOISE = 0.1, 0.1, 0.1
+_NOISE = 0.1
 _HIDDEN = (0.1, 0.25)
 """Side of the hidden box, as a share of the image's."""
 
@@ -29,23 +29,23 @@ class ProjectionHead(nn.Sequential):
 
 
 def contrastive_loss(
-    first: Tensor, second: Tensor, brains: Tensor, temperature: float = 0.1
+    first: Tensor, second: Tensor, scans: Tensor, temperature: float = 0.1
 ) -> Tensor:
     """Normalised temperature-scaled cross-entropy (NT-Xent, Chen et al., ICML 2020).
 
-    Row i of both is of the same image and is told from the rows of all other brains.
+    Row i of both is of the same image and is told from the rows of all other scans.
 
     Args:
         first: (images, length).
         second: the same of the other views.
-        brains: which brain each image shows, (images,); at least two brains.
+        scans: number of the scan that each image is of, (images,); at least two scans.
         temperature: of the softmax over cosines.
     """
     count, device = len(first), first.device
     codes = functional.normalize(torch.cat([first, second]).float(), dim=1)
     own = torch.arange(2 * count, device=device).roll(count)
-    shown = brains.repeat(2)
-    left_out = shown[:, None] == shown
+    of = scans.repeat(2)
+    left_out = of[:, None] == of
     left_out[torch.arange(2 * count, device=device), own] = False
     alike = (codes @ codes.T / temperature).masked_fill(left_out, -torch.inf)
     return functional.cross_entropy(alike, own)
@@ -75,10 +75,8 @@ def view(images: Tensor, outside: float) -> Tensor:
     brain = share > 0.5
     moved = sums / share.clamp_min(0.5)
     each = (len(images), *(1,) * (images.ndim - 1))
-    gain = 1 + _GAIN * torch.randn(each, device=images.device)
-    offset = _OFFSET * torch.randn(each, device=images.device)
     noise = _NOISE * torch.rand(each, device=images.device) * torch.randn_like(moved)
-    shown = torch.where(_hidden(images), offset, gain * moved + offset + noise)
+    shown = torch.where(_hidden(images), 0.0, moved + noise)
     return torch.where(brain, shown, outside)
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from disanat.ablations import Ablation
 from disanat.methods.ccddpm import ContrastivelyConditionedDiffusion
 from disanat.methods.ddpm import UNITS
-from disanat.networks.contrastive import share_nearer, view
+from disanat.networks.contrastive import contrastive_loss, share_nearer, view
 from disanat.plans import Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE, intensity_scale
+from disanat.training.loaders import Renderer, to_tensors
+
+_LESSONS = 250
 
 
 def slices(miniature: Any, seeds: range) -> Tensor:
@@ -44,14 +50,38 @@ def told_apart(encoder: torch.nn.Module, images: Tensor) -> tuple[float, float]:
     return float(np.mean(shares)), float(np.mean(gaps))
 
 
+@pytest.fixture(scope="module")
+def taught(
+    planned_home: Path, mini_plans: Plans, mini_configuration: Configuration
+) -> ContrastivelyConditionedDiffusion:
+    """Its encoder has told rendered scans apart for some steps, eight in a batch."""
+    cases = planned_home / "preprocessed" / "Dataset005_Mini" / "2d"
+    configuration = replace(mini_configuration, ablations=(), batch_size=8)
+    draw = (mini_plans, configuration, 0)
+    source = Renderer(cases, ("h0", "h1", "h2", "h3"), *draw, lesions=False)
+    drawn = np.random.get_state()
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        method = ContrastivelyConditionedDiffusion(mini_plans, configuration)
+        rate = torch.optim.AdamW([*method.encoder.parameters(), *method.head.parameters()], 2e-3)
+        for number in range(_LESSONS):
+            batch = to_tensors(source.batch(number), torch.device("cpu"))
+            rate.zero_grad()
+            method.losses(batch)["contrast"].backward()
+            rate.step()
+    np.random.set_state(drawn)
+    method.networks().eval()
+    return method
+
+
 def test_two_views_of_an_unseen_scan_lie_closer_than_two_scans(
-    lesson: Callable[..., Any],
+    taught: ContrastivelyConditionedDiffusion,
     mini_plans: Plans,
     mini_configuration: Configuration,
     miniature: Any,
 ) -> None:
     images = slices(miniature, range(40, 60))
-    share, gap = told_apart(lesson("ccddpm").method.encoder, images)
+    share, gap = told_apart(taught.encoder, images)
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         untrained = ContrastivelyConditionedDiffusion(mini_plans, mini_configuration)
@@ -103,6 +133,28 @@ def test_the_code_is_the_same_whatever_the_noise(
     assert not known[0].requires_grad
 
 
+
+
+@pytest.mark.parametrize(("ablations", "scans"), [((), [0, 1, 2, 3]), (("t1_only",), [0, 0, 1, 1])])
+def test_two_contrasts_of_one_brain_are_two_scans_and_two_looks_at_a_t1_are_one(
+    mini_plans: Plans,
+    mini_configuration: Configuration,
+    monkeypatch: pytest.MonkeyPatch,
+    ablations: tuple[Ablation, ...],
+    scans: list[int],
+) -> None:
+    told = []
+
+    def spy(first: Tensor, second: Tensor, of: Tensor) -> Tensor:
+        told.append(of.tolist())
+        return contrastive_loss(first, second, of)
+
+    monkeypatch.setattr("disanat.methods.ccddpm.contrastive_loss", spy)
+    configuration = replace(mini_configuration, ablations=ablations)
+    method = ContrastivelyConditionedDiffusion(mini_plans, configuration)
+    labels = torch.ones(4, 24, 28, dtype=torch.int64)
+    method.losses({"image": torch.randn(4, 1, 24, 28), "labels": labels})
+    assert told == [scans]
 
 
 def test_a_random_encoder_is_taught_nothing(

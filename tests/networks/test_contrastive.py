@@ -16,21 +16,21 @@ def test_the_loss_is_that_of_the_formula() -> None:
     first, second = torch.eye(3), torch.eye(3)
     own, other = math.exp(1 / 0.5), math.exp(0.0)
     expected = -math.log(own / (own + 4 * other))
-    brains = torch.arange(3)
-    assert float(contrastive_loss(first, second, brains, 0.5)) == pytest.approx(expected, rel=1e-5)
-    longer = contrastive_loss(7 * first, second, brains, 0.5)
+    scans = torch.arange(3)
+    assert float(contrastive_loss(first, second, scans, 0.5)) == pytest.approx(expected, rel=1e-5)
+    longer = contrastive_loss(7 * first, second, scans, 0.5)
     assert float(longer) == pytest.approx(expected, rel=1e-5)
 
 
-def test_images_of_one_brain_are_not_told_apart() -> None:
-    codes, brains = torch.eye(4), torch.tensor([0, 0, 1, 1])
+def test_images_of_one_scan_are_not_told_apart() -> None:
+    codes, scans = torch.eye(4), torch.tensor([0, 0, 1, 1])
     own, other = math.exp(1 / 0.5), math.exp(0.0)
     expected = -math.log(own / (own + 4 * other))
-    assert float(contrastive_loss(codes, codes, brains, 0.5)) == pytest.approx(expected, rel=1e-4)
+    assert float(contrastive_loss(codes, codes, scans, 0.5)) == pytest.approx(expected, rel=1e-4)
     nearer = codes.clone()
     nearer[1] = codes[0]
     assert torch.allclose(
-        contrastive_loss(nearer, nearer, brains), contrastive_loss(codes, codes, brains)
+        contrastive_loss(nearer, nearer, scans), contrastive_loss(codes, codes, scans)
     )
 
 
@@ -43,9 +43,9 @@ def test_alike_codes_of_all_images_say_nothing() -> None:
 def test_the_loss_falls_as_own_views_come_nearer() -> None:
     torch.manual_seed(0)
     first, noise = torch.randn(6, 8), torch.randn(6, 8)
-    brains = torch.arange(6)
+    scans = torch.arange(6)
     seconds = [first + far * noise for far in (0.0, 0.5, 2.0)]
-    losses = [float(contrastive_loss(first, second, brains)) for second in seconds]
+    losses = [float(contrastive_loss(first, second, scans)) for second in seconds]
     assert losses == sorted(losses) and losses[0] < losses[-1] - 0.5
 
 
@@ -81,6 +81,16 @@ def test_a_view_hides_one_box_of_each_image() -> None:
         # A hidden box is flat; noise and texture are flat nowhere else.
         flat = (one[1:, 1:] == one[:-1, :-1]) & (one[1:, 1:] > OUTSIDE)
         assert 0.01 < float(flat.float().mean()) < 0.14
+
+
+def test_a_view_keeps_brightness_and_contrast() -> None:
+    torch.manual_seed(0)
+    images = torch.full((6, 1, 48, 48), OUTSIDE)
+    images[..., 8:40, 8:40] = 1.5
+    images[..., 8:40, 16:32] = -1.0
+    for one in view(images, OUTSIDE)[:, 0]:
+        bright, dark = one[one > 0.75], one[(one > -2) & (one < -0.5)]
+        assert abs(float(bright.median()) - 1.5) < 0.05 and abs(float(dark.median()) + 1) < 0.05
 
 
 def test_half_of_the_views_are_mirrored_and_none_upside_down() -> None:
