@@ -4,7 +4,8 @@
 
 writes `benchmarks/ranks.md`. The plan and the prepared cases of Dataset005_IXI in a home folder, as
 `make real` leaves it; or small synthetic brains and a network of ordinary depth. On the CPU, one
-thread for each process; the two trainings are run in turn, twice.
+thread for each process; the trainings are run in turn, three times. Beside them two trainings that
+have nothing to do with each other run at once: how much more work two cores do than one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from steps import ROOT, commit, machine  # noqa: E402
 
 PAGE = "benchmarks/ranks.md"
 PLANNED = "Dataset005_IXI"
-EPOCHS, STEPS, BATCH, REPEATS = 2, 100, 16, 2
+EPOCHS, STEPS, BATCH, REPEATS = 2, 100, 16, 3
 """As many steps as an epoch has that is planned for a CPU."""
 FEATURES = (24, 48, 96)
 _LIMIT_S = 900.0
@@ -43,7 +44,7 @@ _LIMIT_S = 900.0
 
 @dataclass(frozen=True)
 class Training:
-    """What one training brought. Seconds are of all epochs but the first."""
+    """What one training brought."""
 
     ranks: int
     epochs: list[EpochRecord]
@@ -52,9 +53,15 @@ class Training:
     others: float
     """Cores that other programs kept busy meanwhile, on average."""
 
-    @property
-    def seconds(self) -> float:
-        return sum(epoch.seconds for epoch in self.epochs[1:])
+
+@dataclass(frozen=True)
+class Round:
+    """One training in one process, one in two, and two apart."""
+
+    one: Training
+    two: Training
+    apart: list[float]
+    """Steps a second of each of two trainings that run at once, while both do."""
 
 
 def main() -> None:
@@ -64,11 +71,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         dataset = _synthetic(home) if given is None else _as_planned(given.resolve(), home)
-        rounds = [(_train(home, dataset, 1), _train(home, dataset, 2)) for _ in range(REPEATS)]
+        rounds = [_round(home, dataset) for _ in range(REPEATS)]
         what = _described(home, dataset)
     with atomic_path(ROOT / PAGE) as page:
         page.write_text(_page(rounds, what), encoding="utf-8")
     print(ROOT / PAGE)
+
+
+def _round(home: Path, dataset: str) -> Round:
+    return Round(_train(home, dataset, 1), _train(home, dataset, 2), _apart_at_once(home, dataset))
 
 
 def _synthetic(home: Path) -> str:
@@ -134,11 +145,8 @@ def _shape(home: Path) -> None:
 
 def _train(home: Path, dataset: str, ranks: int) -> Training:
     """Train in so many processes; what is measured lies between the first and the last epoch."""
-    words = ["-d", "5", "-np", "0", "--restart", "-c", "2d"]
-    words += ["--num_cpu_ranks", str(ranks)] if ranks > 1 else ["--device", "cpu"]
-    folder = home / "results" / dataset / "dal__2d" / "fold_0"
-    (folder / "training_log.txt").unlink(missing_ok=True)
-    process = _command(home, "disanat.cli.train", *words)
+    more = ["--num_cpu_ranks", str(ranks)] if ranks > 1 else ["--device", "cpu"]
+    process, folder = _started(home, dataset, 0, more)
     watched = psutil.Process(process.pid)
     began = _after_epoch(folder, 1, process), *_spent(watched, ranks)
     ended = _after_epoch(folder, EPOCHS, process), *_spent(watched, ranks)
@@ -148,6 +156,26 @@ def _train(home: Path, dataset: str, ranks: int) -> Training:
     others = max(0.0, idle_free - sum(own) / (ended[0] - began[0]))
     print(f"{ranks}: {sum(own):.1f} s of processors, others kept {others:.2f} cores busy")
     return Training(ranks, trained_epochs(folder), max(own), others)
+
+
+def _apart_at_once(home: Path, dataset: str) -> list[float]:
+    """Rates of two trainings side by side; the first to end goes on to calibrate until both do."""
+    begun = [_started(home, dataset, fold, ["--device", "cpu"]) for fold in (0, 1)]
+    for process, folder in begun:
+        _after_epoch(folder, EPOCHS, process)
+    for process, _ in begun:
+        _stop(psutil.Process(process.pid))
+    return [_rate(trained_epochs(folder)) for _, folder in begun]
+
+
+def _started(
+    home: Path, dataset: str, fold: int, more: list[str]
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """A training that has begun, and the folder of its log."""
+    folder = home / "results" / dataset / "dal__2d" / f"fold_{fold}"
+    (folder / "training_log.txt").unlink(missing_ok=True)
+    words = ["-d", "5", "-f", str(fold), "-np", "0", "--restart", "-c", "2d"]
+    return _command(home, "disanat.cli.train", *words, *more), folder
 
 
 def _stop(training: psutil.Process) -> None:
@@ -174,8 +202,8 @@ def _spent(watched: psutil.Process, ranks: int) -> tuple[list[float], float]:
     return each, whole.user + whole.nice + whole.system
 
 
-def _page(rounds: list[tuple[Training, Training]], what: str) -> str:
-    alone, together = rounds[0]
+def _page(rounds: list[Round], what: str) -> str:
+    alone, together = rounds[0].one, rounds[0].two
     names = list(alone.epochs[0].losses)
     curve = [
         {
@@ -191,16 +219,19 @@ def _page(rounds: list[tuple[Training, Training]], what: str) -> str:
     speed = [
         {
             "round": str(number + 1),
-            "steps a second, one process": f"{_rate(one):.2f}",
-            "two": f"{_rate(two):.2f}",
-            "ratio": f"{_rate(two) / _rate(one):.2f}",
-            "processor seconds a step, one": f"{_work(one):.3f}",
-            "busier of two": f"{_work(two):.3f}",
-            "ratio ": f"{_work(one) / _work(two):.2f}",
-            "cores others kept busy": f"{one.others:.2f}, {two.others:.2f}",
+            "steps a second, one process": f"{_rate(of.one.epochs):.2f}",
+            "two": f"{_rate(of.two.epochs):.2f}",
+            "ratio": f"{_rate(of.two.epochs) / _rate(of.one.epochs):.2f}",
+            "two trainings apart": f"{sum(of.apart) / _rate(of.one.epochs):.2f}",
+            "processor seconds a step, one": f"{_work(of.one):.3f}",
+            "busier of two": f"{_work(of.two):.3f}",
+            "ratio ": f"{_work(of.one) / _work(of.two):.2f}",
+            "cores others kept busy": f"{of.one.others:.2f}, {of.two.others:.2f}",
         }
-        for number, (one, two) in enumerate(rounds)
+        for number, of in enumerate(rounds)
     ]
+    mean = sum(_rate(of.two.epochs) / _rate(of.one.epochs) for of in rounds) / len(rounds)
+    apart = sum(sum(of.apart) / _rate(of.one.epochs) for of in rounds) / len(rounds)
     worst = max(
         _apart(one, two, names) for one, two in zip(alone.epochs, together.epochs, strict=True)
     )
@@ -221,6 +252,10 @@ part in any epoch is {worst:.1e}: sums are added in another order.
 
 {markdown_table(speed)}
 
+In the mean two processes are **{mean:.2f} times** as fast as one. *Two trainings apart* exchange
+nothing: they show what the cores themselves have to give, {apart:.2f} times in the mean (they share
+memory, caches and the machine's other work).
+
 All epochs but the first count, validation included. The ratio of steps a second holds where the
 machine is free; the last column says how many of its cores other programs kept busy. The ratio of
 processor seconds a step (one process against the busier of two) hardly depends on who else runs:
@@ -235,8 +270,9 @@ def _apart(one: EpochRecord, two: EpochRecord, names: list[str]) -> float:
     return max(abs(one.losses[n] - two.losses[n]) / abs(one.losses[n]) for n in names)
 
 
-def _rate(training: Training) -> float:
-    return STEPS * (EPOCHS - 1) / training.seconds
+def _rate(epochs: list[EpochRecord]) -> float:
+    """Steps a second, the first epoch left out."""
+    return STEPS * len(epochs[1:]) / sum(epoch.seconds for epoch in epochs[1:])
 
 
 def _work(training: Training) -> float:

@@ -54,7 +54,9 @@ class Trainer:
         self.epochs = settings.epochs or configuration.epochs
         self.steps = configuration.iterations_per_epoch
         self.rate = configuration.learning_rate
-        self.optimiser = torch.optim.AdamW(self.networks.parameters(), self.rate, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(
+            self.networks.parameters(), self.rate, weight_decay=1e-4, fused=True
+        )
         warm = min(50, self.epochs * self.steps // 10 + 1)
         total = self.epochs * self.steps
 
