@@ -137,7 +137,8 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan], seed: int = 0) -> S
     unseen = dict(_unseen(old, scans, rng))
     healthy = [scan.healthy.rarity(unseen[scan.case]) for scan in scans]
     ill = [(s.rarity(unseen[scan.case]), truth) for scan in scans for s, truth in scan.lesions]
-    threshold, reached = choose_threshold(healthy, ill, [scan.voxel_ml for scan in scans])
+    volumes, kinds = zip(*((scan.voxel_ml, " ".join(scan.healthy.contrasts)) for scan in scans))
+    threshold, reached = choose_threshold(healthy, ill, volumes, kinds=kinds)
     figures = [figures for scan in scans for figures in scan.figures]
     new = replace(
         old,

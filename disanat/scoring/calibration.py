@@ -32,6 +32,8 @@ _FEWEST_IN_TAIL = 10
 _UPPER = 0.8
 """Quantile of a scan's scores that says how far those of healthy tissue spread upwards."""
 _TRIM, _TRIM_ROUNDS = 4.0, 3
+_FEWEST_OF_A_KIND = 3
+"""Healthy volumes of a kind of contrast whose median is taken on its own."""
 BEST = "best"
 """Name of the threshold with the best mean Dice on synthetic lesions."""
 FALSE_POSITIVES = {"1%": 0.01, "5%": 0.05}
@@ -230,6 +232,7 @@ def choose_threshold(
     lesions: Sequence[tuple[np.ndarray, np.ndarray]],
     voxel_ml: float | Sequence[float],
     most_ml: float = 1.0,
+    kinds: Sequence[str] = (),
 ) -> tuple[float, Mapping[str, float]]:
     """The threshold with the best mean Dice on synthetic lesions that keeps healthy brains clean.
 
@@ -238,14 +241,19 @@ def choose_threshold(
         lesions: calibrated scores and truth of each volume with synthetic lesions.
         voxel_ml: volume of a voxel, of all healthy volumes or of each.
         most_ml: highest median volume of false positives per healthy brain.
+        kinds: contrast of each healthy volume. Each kind with three or more has to keep to it, so
+            that clean brains in one contrast do not make up for others; by default all together.
 
     Returns:
-        The threshold, and the figures `false_positives_ml` and `dice` at it.
+        The threshold, and the figures `false_positives_ml` (where there are kinds, of the one with
+        most) and `dice` at it.
     """
     thresholds = np.arange(0.5, 12.01, 0.05)
     counts = np.array([h.size - np.searchsorted(np.sort(h), thresholds) for h in healthy])
     volumes = counts * np.broadcast_to(voxel_ml, len(healthy))[:, None]
-    median = np.median(volumes, axis=0)
+    groups = [np.array(kinds) == kind for kind in sorted(set(kinds))]
+    enough = [volumes[group] for group in groups if group.sum() >= _FEWEST_OF_A_KIND]
+    median = np.max([np.median(one, axis=0) for one in enough or [volumes]], axis=0)
     dice = np.mean([dice_curve(score, truth, thresholds) for score, truth in lesions], axis=0)
     allowed = median <= most_ml
     best = int(np.argmax(np.where(allowed, dice, -1))) if allowed.any() else len(thresholds) - 1

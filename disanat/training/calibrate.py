@@ -130,15 +130,17 @@ def _thresholds(
     """The draft with what healthy cases, and others with synthetic lesions, add to it."""
     voxel_ml = float(np.prod(spacing)) / 1000
     healthy: list[np.ndarray] = []
+    kinds: list[str] = []
     case_scores: dict[str, list[float]] = {ANY: []}
     all_figures = list(figures)
     for opinion in show(clean, False):
         healthy.append(_rarity(draft, opinion))
+        kinds.append(opinion.result.contrast)
         for name in {opinion.result.contrast, ANY}:
             case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
         all_figures.append(opinion.result.figures)
     lesions = [(_rarity(draft, one), one.truth[one.brain]) for one in show(testing, True)]
-    threshold, reached = choose_threshold(healthy, lesions, voxel_ml)
+    threshold, reached = choose_threshold(healthy, lesions, voxel_ml, kinds=kinds)
     return Calibration(
         draft.tables,
         threshold,

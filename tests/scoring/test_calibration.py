@@ -123,6 +123,25 @@ def test_the_threshold_keeps_healthy_brains_clean(most_ml: float) -> None:
     assert np.median([(h >= threshold - 0.06).sum() * 0.01 for h in healthy]) > most_ml
 
 
+def test_clean_brains_in_one_contrast_do_not_make_up_for_others() -> None:
+    rng = np.random.default_rng(4)
+    healthy = [rng.exponential(scale, 20_000) for scale in [0.5] * 4 + [1.0] * 3 + [3.0] * 2]
+    kinds = ["flair"] * 4 + ["t1"] * 3 + ["t2"] * 2
+    score, truth = rng.exponential(1.0, 20_000), np.zeros(20_000, bool)
+    score[:4000], truth[:4000] = rng.normal(3, 1, 4000), True
+    together, _ = choose_threshold(healthy, [(score, truth)], 0.01)
+    apart, figures = choose_threshold(healthy, [(score, truth)], 0.01, kinds=kinds)
+
+    def median(kind: str, threshold: float) -> float:
+        own = [h for h, k in zip(healthy, kinds, strict=True) if k == kind]
+        return float(np.median([(h >= threshold).sum() * 0.01 for h in own]))
+
+    assert median("t1", together) > 1 >= median("t1", apart)
+    # Two volumes of a kind are too few to speak for it.
+    assert figures["false_positives_ml"] == pytest.approx(median("t1", apart))
+    assert median("t2", apart) > 1
+
+
 def test_the_best_dice_wins_where_healthy_brains_are_clean_anyway() -> None:
     rng = np.random.default_rng(5)
     healthy = [rng.uniform(0, 1, 1000)]
