@@ -94,7 +94,10 @@ class BatchStream:
     def __next__(self) -> dict[str, np.ndarray]:
         number = self._next
         self._next += 1
-        if self._pool is None or not self._running:
+        if self._pool is None:
+            return self._here(number)
+        if not self._running:
+            self._lost(number, "with nothing to do")
             return self._here(number)
         waiting = self._running.popleft()
         try:
@@ -122,7 +125,7 @@ class BatchStream:
             self._lost(number, cause)
             return self._here(number)
 
-    def _lost(self, number: int, cause: Exception) -> None:
+    def _lost(self, number: int, cause: Exception | str) -> None:
         """All processes ended, none seen at a batch: start others, if these ever gave one."""
         worked = self._given
         self.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from disanat.plans import Plans, load_json
 from disanat.training.stream import BatchStream, Source
 
 AT_A_BATCH = "ended (signal 9; often for want of memory)"
+IDLE = "The rendering processes ended (with nothing to do): others take their place"
 BETWEEN_TWO = "The rendering processes ended (All workers expired): others take their place"
 
 
@@ -50,8 +53,7 @@ def test_processes_render_the_same_and_one_that_dies_is_replaced(
     assert workers
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
-    if caplog.messages:  # it may have rendered all that was asked of it
-        assert AT_A_BATCH in caplog.text or BETWEEN_TWO in caplog.text
+    assert AT_A_BATCH in caplog.text or BETWEEN_TWO in caplog.text or IDLE in caplog.text
     assert not [p for p in mine.children() if p.pid in {w.pid for w in workers}]
 
 
@@ -70,6 +72,25 @@ def test_processes_that_die_between_two_batches_are_replaced(
         np.testing.assert_array_equal(one, another)
     assert other.pid != first.pid
     assert BETWEEN_TWO in caplog.text and AT_A_BATCH not in caplog.text
+
+
+def test_processes_that_die_with_nothing_to_do_are_replaced(
+    source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = [next(BatchStream(source, 0, first=number))["image"] for number in range(8)]
+    with caplog.at_level(logging.WARNING), BatchStream(source, 1) as stream:
+        found = [next(stream)["image"]]
+        wait(stream._running, timeout=60)
+        [first] = _workers()
+        os.kill(first.pid, signal.SIGKILL)
+        until = time.monotonic() + 20
+        while stream._pool is not None and stream._pool.active and time.monotonic() < until:
+            time.sleep(0.05)
+        found += [next(stream)["image"] for _ in range(7)]
+        [other] = _workers()
+    for one, another in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, another)
+    assert other.pid != first.pid and IDLE in caplog.text
 
 
 def test_where_all_processes_die_at_once_this_one_goes_on(
