@@ -20,6 +20,7 @@ from disanat.synthesis.lesions import Lesion
 from disanat.synthesis.recolour import recoloured
 from disanat.synthesis.signal import draw_sequence
 from disanat.synthesis.tables import EXTRACEREBRAL, Looks, free_table, physics_table
+from disanat.synthesis.vessels import draw_level
 from disanat.tissues import TissueClass, class_kinds
 
 __all__ = ["EXTRACEREBRAL", "CaseSample", "Contrast", "Look", "render"]
@@ -97,6 +98,7 @@ def render(
     augmentation: Augmentation,
     contrast: Contrast = "any",
     physics: bool = True,
+    vessels: np.ndarray | None = None,
 ) -> Look:
     """Render one look of a block.
 
@@ -113,6 +115,7 @@ def render(
             `real` for the scan as it is, or `any`: at random among rendered, free and remapped real
             contrasts.
         physics: with `any`, render by signal equations; else free contrasts take their place.
+        vessels: how much of each voxel is vessel, (S, P, L), as `draw_vessels` gives it.
     """
     brain = (labels > 0) & (labels < EXTRACEREBRAL)
     real_share = _REAL_SHARE if sample.scanned else 0.0
@@ -131,6 +134,11 @@ def render(
         clean, painted, whole = _by_table(
             rng, looks, labels, base, sample, lesion, scheme, spacing
         )
+    inside = (sample.labels > 0) & (sample.labels < EXTRACEREBRAL)
+    mean, std = _scale(whole[inside])
+    level = None if vessels is None else draw_level(rng)
+    if vessels is not None and level is not None:
+        painted = painted + vessels * (mean + level * std - painted)
     field = smooth_field(rng, labels.shape, spacing, 70.0)
     image = painted * np.exp(rng.uniform(0, augmentation.bias) * field)
     if rng.random() < 0.3:
@@ -138,9 +146,9 @@ def render(
         image = blur(image, rng.uniform(least, augmentation.blur_mm), spacing)
     if rng.random() < _THICK_SHARE:
         image = _thick(image, rng.uniform(*_THICK_MM), spacing[0])
-    shown = _stripped(rng, brain, spacing)
-    inside = (sample.labels > 0) & (sample.labels < EXTRACEREBRAL)
-    mean, std = _scale(whole[inside])
+    # A mask that takes in a sinus at all takes in the whole.
+    kept = brain if level is None or vessels is None else brain | (vessels > 0.5)
+    shown = _stripped(rng, kept, spacing)
     std *= float(np.exp(rng.normal(0, 0.06)))
     mean += float(rng.normal(0, 0.06)) * std
     strength = rng.uniform(min(0.01, augmentation.noise), augmentation.noise)

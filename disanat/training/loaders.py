@@ -24,6 +24,7 @@ from disanat.plans import AXES, Configuration, Plans
 from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.lesions import draw_lesion
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, Look, render
+from disanat.synthesis.vessels import draw_vessels
 from disanat.tissues import TissueClass, class_kinds, scheme_by_names
 
 __all__ = ["BlockLoader", "RenderTransform", "Renderer", "to_tensors"]
@@ -141,6 +142,7 @@ class RenderTransform(AbstractTransform):
         axis = AXES.index(configuration.slice_axis)
         others = [s for i, s in enumerate(configuration.spacing) if i != axis]
         self.spacing = (configuration.spacing[axis], *others)
+        self.left_right = 0 if configuration.slice_axis == "L" else 2
         self.preferred = class_kinds(scheme, "white")
         self.augmentation = configuration.augmentation
         self.contrast: Contrast = "real" if "t1_only" in configuration.ablations else "any"
@@ -169,6 +171,9 @@ class RenderTransform(AbstractTransform):
         if self.lesions:
             lesion = draw_lesion(rng, tissue, np.isin(tissue, self.preferred), self.spacing)
         mask = np.zeros(labels.shape, bool) if lesion is None else lesion.mask
+        vessels = draw_vessels(rng, tissue, self.scheme, self.spacing, self.left_right)
+        if vessels is not None:
+            vessels = np.where(mask, np.float32(0), vessels)
         looks = [
             render(
                 rng,
@@ -181,6 +186,7 @@ class RenderTransform(AbstractTransform):
                 self.augmentation,
                 self.contrast,
                 self.physics,
+                vessels,
             )
             for _ in range(2)
         ]

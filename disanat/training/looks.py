@@ -16,6 +16,7 @@ from disanat.preprocessing.normalisation import OUTSIDE
 from disanat.synthesis.lesions import Lesion, draw_lesion
 from disanat.synthesis.probes import Probe, draw_probe
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Contrast, render
+from disanat.synthesis.vessels import draw_vessels
 from disanat.tissues import class_kinds
 
 __all__ = ["LOOKS", "Opinion", "predictions"]
@@ -76,6 +77,7 @@ def predictions(
             lesion = None
             if with_lesion and not probed:
                 lesion = _some_lesion(rng, method, tissue, configuration)
+            vessels = _some_vessels(rng, method, tissue, lesion, configuration, with_lesion)
             look = render(
                 rng,
                 labels,
@@ -86,8 +88,9 @@ def predictions(
                 configuration.spacing,
                 configuration.augmentation,
                 contrast,
+                vessels=vessels,
             )
-            brain = (tissue > 0) & (look.image > OUTSIDE)
+            brain = ((tissue > 0) | (vessels > 0.5)) & (look.image > OUTSIDE)
             shown = np.where(brain, look.image, np.float32(OUTSIDE))
             spacing = configuration.spacing
             truth = np.zeros(brain.shape, bool) if lesion is None else lesion.mask
@@ -111,6 +114,22 @@ def _some_lesion(
     if found is None:
         raise DatasetError("The brains are too small to put a synthetic lesion in: check spacing.")
     return found
+
+
+def _some_vessels(
+    rng: np.random.Generator,
+    method: Detector,
+    tissue: np.ndarray,
+    lesion: Lesion | None,
+    configuration: Configuration,
+    wanted: bool,
+) -> np.ndarray:
+    """Share of each voxel that is vessel, outside lesions; nothing where none are wanted."""
+    none = np.zeros(tissue.shape, np.float32)
+    drawn = draw_vessels(rng, tissue, method.scheme, configuration.spacing) if wanted else None
+    if drawn is None or lesion is None:
+        return none if drawn is None else drawn
+    return np.where(lesion.mask, np.float32(0), drawn)
 
 
 def _some_probe(

@@ -91,6 +91,26 @@ def test_losses_reach_every_network_and_fall(plans: Plans) -> None:
     assert all(np.isfinite(v) for v in figures.values())
 
 
+def test_what_a_mask_took_in_beyond_the_brain_counts_as_no_lesion(
+    plans: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = []
+
+    def spy(logit: torch.Tensor, mask: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        counted.append(where)
+        return losses.lesion_loss(logit, mask, where)
+
+    monkeypatch.setattr("disanat.methods.dal.method.lesion_loss", spy)
+    method, given = DisentangledAnatomy(plans, plans.configuration("2d")), batch(plans)
+    given["labels"][:, :, 8:] = 0
+    given["image"][:, :, :, 12:] = OUTSIDE
+    method.losses(given)
+    assert len(counted) == 2
+    for where in counted:
+        assert where[:, :, 8:12].all() and not where[:, :, 12:].any()
+        assert where[given["labels"] > 0].all()
+
+
 def test_the_painting_gradient_passes_the_onehot_into_the_encoder(plans: Plans) -> None:
     torch.manual_seed(0)
     method = DisentangledAnatomy(plans, plans.configuration("2d"))

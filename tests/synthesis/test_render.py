@@ -152,3 +152,33 @@ def test_thick_slices_mix_their_neighbours(brain: Any) -> None:
     thick = _thick(image, 3 * 4.0, 4.0)
     np.testing.assert_allclose(thick[:, 0, 0], np.eye(12)[[5, 6, 7]].sum(0) / 3, atol=1e-6)
     np.testing.assert_array_equal(_thick(image, 1.0, 4.0), image)
+
+
+def bright_rim(brain: Any) -> np.ndarray:
+    near = ndimage.binary_dilation(brain.labels > 0) & (brain.labels == 0)
+    return near.astype(np.float32)
+
+
+def shows_vessels(brain: Any, seed: int) -> bool:
+    vessels = bright_rim(brain)
+    seen = look(brain, seed, contrast="t2", vessels=vessels).image[vessels > 0]
+    return bool((seen > -4).mean() > 0.5)
+
+
+def test_vessels_are_painted_beyond_the_brain_in_some_looks_alone(brain: Any) -> None:
+    shown = [shows_vessels(brain, seed) for seed in range(12)]
+    assert any(shown) and not all(shown)
+
+
+def test_vessels_have_no_part_in_what_is_healthy_tissue(brain: Any) -> None:
+    fluid = (brain.labels == 1).astype(np.float32)
+    changed = 0
+    for seed in range(8):
+        with_them = look(brain, seed, contrast="real", vessels=fluid)
+        without = look(brain, seed, contrast="real", vessels=np.zeros_like(fluid))
+        np.testing.assert_array_equal(with_them.healthy, without.healthy)
+        np.testing.assert_array_equal(with_them.theta, without.theta)
+        change = np.abs(with_them.image - without.image)
+        assert np.median(change[brain.labels == 3]) < 0.2
+        changed += np.median(change[brain.labels == 1]) > 0.5
+    assert 2 <= changed <= 7

@@ -79,3 +79,28 @@ def test_each_case_is_weighed_at_an_even_and_at_an_odd_place(count: int) -> None
     for name in names:
         places = [at for at, one in enumerate(twice) if one == name]
         assert [at % 2 for at in places] in ([0, 1], [1, 0])
+
+
+def test_looks_with_lesions_show_vessels_and_these_are_no_lesion(
+    asked: tuple[Echo, Plans, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, plans, cases, names = asked
+    tissues: list[np.ndarray] = []
+
+    def everywhere(
+        _rng: np.random.Generator, tissue: np.ndarray, *_others: object
+    ) -> np.ndarray:
+        tissues.append(tissue)
+        return np.ones(tissue.shape, np.float32)
+
+    monkeypatch.setattr(looks, "draw_vessels", everywhere)
+    configuration = plans.configuration("2d")
+    asked_for = (method, configuration, cases, names)
+    for one in predictions(np.random.default_rng(4), *asked_for, False):
+        assert tissues == [] and one.brain.any()
+    shown = 0
+    for one in predictions(np.random.default_rng(4), *asked_for, True):
+        beyond = one.brain & (tissues[-1] == 0)
+        shown += beyond.any()
+        assert one.probed or not one.truth[beyond].any()
+    assert len(tissues) == len(names) * len(LOOKS) and 0 < shown < len(tissues)

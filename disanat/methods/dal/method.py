@@ -90,12 +90,14 @@ class DisentangledAnatomy(Method):
         lesion = self._compare(batch, logits, restored)
         inside = batch["labels"] > 0
         brain = inside[:, None].to(painted.dtype)
+        # What a mask took in beyond the brain is no lesion either.
+        shown = inside | (batch["image"][:, batch["image"].shape[1] // 2] > OUTSIDE)
         return {
             **self.steps.anatomy_losses(logits, restored, batch),
             "consistency": pair_disagreement(logits),
-            "hint": 0.5 * lesion_loss(hint, batch["lesion"], inside),
+            "hint": 0.5 * lesion_loss(hint, batch["lesion"], shown),
             "painting": 0.5 * painting_loss(painted, batch["healthy"], brain),
-            "lesion": lesion_loss(lesion, batch["lesion"], inside),
+            "lesion": lesion_loss(lesion, batch["lesion"], shown),
         }
 
     def _rebuild(self, logits: Tensor, drawn: bool = False) -> Tensor:
