@@ -184,7 +184,7 @@ def test_anatomy_can_be_observed_restored_and_painted_step_by_step(plans: Plans)
     np.testing.assert_allclose(method.paint(seen, brighter) - picture, 1, atol=1e-5)
 
 
-def test_the_phi_has_sulci_and_the_comparator_is_shown_what_was_measured(
+def test_the_phi_and_what_the_comparator_is_shown_have_sulci(
     plans: Plans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -205,10 +205,12 @@ def test_the_phi_has_sulci_and_the_comparator_is_shown_what_was_measured(
     monkeypatch.setattr("disanat.methods.dal.method.fit_imaging", measured)
     rng = np.random.default_rng(0)
     method.predict([channel(rng.normal(size=(6, 16, 20)), np.ones((6, 16, 20), bool))])
-    compared, pictured = shown
-    expected = with_sulci(compared, TWELVE_CLASSES).median
-    np.testing.assert_array_equal(pictured.median, expected)
-    assert not np.array_equal(compared.median, expected)
+    plain = measured(np.zeros(1))
+    expected = with_sulci(plain, TWELVE_CLASSES).median
+    assert not np.array_equal(plain.median, expected)
+    for compared_or_pictured in shown:
+        np.testing.assert_array_equal(compared_or_pictured.median, expected)
+    assert len(shown) == 2
 
 
 def test_anatomy_and_lesion_losses() -> None:

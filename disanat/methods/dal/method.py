@@ -217,10 +217,11 @@ class DisentangledAnatomy(Method):
     def _look(self, channel: PreparedChannel, observed: np.ndarray, healthy: np.ndarray) -> Look:
         """One channel, painted and compared, at the plan's spacing."""
         imaging = fit_imaging(channel.image, observed, healthy, channel.spacing, self.scheme)
+        colours = with_sulci(imaging, self.scheme)
         restored = self._tensor(healthy)
-        painted = self._paint(restored, imaging)
+        painted = self._paint(restored, colours)
         lesion = self._find(channel, painted, self._tensor(observed), restored)
-        steady = self._paint(self._tensor(steadied(healthy)), with_sulci(imaging, self.scheme))
+        steady = self._paint(self._tensor(steadied(healthy)), colours)
         phi = self.steps.picture(channel, steady[0].cpu().numpy() + imaging.bias)
         return Look(imaging, lesion, phi)
 
