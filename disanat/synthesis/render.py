@@ -136,7 +136,7 @@ def render(
         )
     inside = (sample.labels > 0) & (sample.labels < EXTRACEREBRAL)
     mean, std = _scale(whole[inside])
-    level = None if vessels is None else draw_level(rng)
+    level = None if vessels is None else draw_level(rng, _is_t1_like(whole, sample, scheme))
     if vessels is not None and level is not None:
         painted = painted + vessels * (mean + level * std - painted)
     field = smooth_field(rng, labels.shape, spacing, 70.0)
@@ -165,6 +165,20 @@ def render(
 
 def _median(values: np.ndarray) -> float:
     return float(np.median(values)) if values.size else 0.0
+
+
+def _is_t1_like(
+    whole: np.ndarray, sample: CaseSample, scheme: Sequence[TissueClass]
+) -> bool:
+    """Whether fluid is dark, and white brighter than grey by a third of the step from it to grey.
+
+    As `scoring.intensity.contrast_weights` tells T1 from FLAIR.
+    """
+    csf, grey, white = (
+        _median(whole[np.isin(sample.labels, class_kinds(scheme, kind))])
+        for kind in ("csf", "grey", "white")
+    )
+    return 0 < grey - csf < 3 * (white - grey)
 
 
 def _scale(values: np.ndarray) -> tuple[float, float]:

@@ -22,7 +22,7 @@ _SHARE = 0.6
 """Of the blocks that have vessels."""
 _SHOWN = 0.6
 """Of the looks of such a block in which they stand out."""
-_BRIGHT = 0.7
+_BRIGHT_IN_T1, _BRIGHT_ELSE = 0.85, 0.25
 _REACH_MM = 6.0
 """How far outside the brain vessels are drawn."""
 _MIDLINE_MM = 4.0
@@ -69,14 +69,16 @@ def draw_vessels(
     return total if total.any() else None
 
 
-def draw_level(rng: np.random.Generator) -> float | None:
+def draw_level(rng: np.random.Generator, t1_like: bool) -> float | None:
     """Intensity of blood in one look, in standard deviations of the brain from its mean.
 
-    None in two looks of five, where vessels do not stand out.
+    None in two looks of five, where vessels do not stand out. Contrast agent and inflow make blood
+    bright in T1-like contrasts; in others it is black mostly, as it flows.
     """
     if rng.random() > _SHOWN:
         return None
-    return float(rng.uniform(1.0, 6.0) if rng.random() < _BRIGHT else rng.uniform(-3.5, -1.0))
+    bright = rng.random() < (_BRIGHT_IN_T1 if t1_like else _BRIGHT_ELSE)
+    return float(rng.uniform(1.0, 6.0) if bright else rng.uniform(-3.5, -1.0))
 
 
 def _fluid(labels: np.ndarray, scheme: Sequence[TissueClass]) -> np.ndarray:

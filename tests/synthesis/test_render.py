@@ -182,3 +182,19 @@ def test_vessels_have_no_part_in_what_is_healthy_tissue(brain: Any) -> None:
         assert np.median(change[brain.labels == 3]) < 0.2
         changed += np.median(change[brain.labels == 1]) > 0.5
     assert 2 <= changed <= 7
+
+
+@pytest.mark.parametrize(("contrast", "t1_like"), [("real", True), ("t2", False), ("flair", False)])
+def test_vessels_are_drawn_for_the_contrast_at_hand(
+    brain: Any, contrast: str, t1_like: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def spy(_rng: np.random.Generator, like: bool) -> None:
+        asked.append(like)
+
+    monkeypatch.setattr("disanat.synthesis.render.draw_level", spy)
+    for seed in range(12):
+        look(brain, seed, contrast=contrast, vessels=bright_rim(brain))
+    # A sequence drawn for one weighting may look like another, now and then.
+    assert len(asked) == 12 and asked.count(t1_like) >= 10

@@ -94,10 +94,12 @@ def test_a_block_without_brain_has_none() -> None:
     assert all(draw_vessels(rng, empty, EIGHT_CLASSES, (2, 2, 2)) is None for _ in range(20))
 
 
-def test_blood_is_bright_dark_or_does_not_stand_out() -> None:
+@pytest.mark.parametrize("t1_like", [True, False])
+def test_blood_is_bright_in_t1_dark_elsewhere_or_does_not_stand_out(t1_like: bool) -> None:
     rng = np.random.default_rng(5)
-    levels = [draw_level(rng) for _ in range(400)]
+    levels = [draw_level(rng, t1_like) for _ in range(400)]
     shown = np.array([level for level in levels if level is not None])
     assert 0.5 < len(shown) / len(levels) < 0.7
     assert np.all((np.abs(shown) >= 1) & (shown <= 6) & (shown >= -3.5))
-    assert 0.6 < (shown > 0).mean() < 0.8
+    bright = (shown > 0).mean()
+    assert 0.75 < bright < 0.95 if t1_like else 0.15 < bright < 0.35
