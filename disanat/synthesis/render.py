@@ -32,6 +32,8 @@ _FREE_SHARE = 0.22
 _MASK_MM = (-4.0, -2.0, 0.0, 0.0, 0.0, 2.0, 4.0, 8.0)
 """By about how much the mask is too large or too small."""
 _THICK_SHARE, _THICK_MM = 0.25, (3.0, 8.0)
+_UNEVEN_SHARE, _UNEVEN = 0.2, (0.02, 0.08)
+"""How often slices differ in brightness, and the deviation of its logarithm."""
 
 Contrast = Literal[
     "any", "real", "free", "t1", "t2", "flair", "pd", "t1_spoiled", "t1_prepared"
@@ -141,6 +143,8 @@ def render(
         painted = painted + vessels * (mean + level * std - painted)
     field = smooth_field(rng, labels.shape, spacing, 70.0)
     image = painted * np.exp(rng.uniform(0, augmentation.bias) * field)
+    if rng.random() < _UNEVEN_SHARE:
+        image = _uneven(rng, image)
     if rng.random() < 0.3:
         least = min(0.5 * min(spacing[1:]), augmentation.blur_mm)
         image = blur(image, rng.uniform(least, augmentation.blur_mm), spacing)
@@ -191,6 +195,12 @@ def _thick(image: np.ndarray, thickness_mm: float, spacing_mm: float) -> np.ndar
     """What slices of this thickness, cut across the first axis, leave of an image."""
     width = max(1, round(thickness_mm / spacing_mm))
     return np.asarray(ndimage.uniform_filter1d(image, width, axis=0, mode="nearest"))
+
+
+def _uneven(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Slices across the first axis, each brighter or darker than the next, as 2D scans have them."""
+    gain = np.exp(rng.normal(0, rng.uniform(*_UNEVEN), len(image))).astype(np.float32)
+    return np.asarray(image * gain.reshape(-1, *[1] * (image.ndim - 1)))
 
 
 def _stripped(

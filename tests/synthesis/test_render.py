@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from disanat.plans import Augmentation
 from disanat.synthesis.lesions import Compartment, Lesion
-from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, _thick, render
+from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, Look, _thick, _uneven, render
 from disanat.tissues import THREE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
@@ -198,3 +198,25 @@ def test_vessels_are_drawn_for_the_contrast_at_hand(
         look(brain, seed, contrast=contrast, vessels=bright_rim(brain))
     # A sequence drawn for one weighting may look like another, now and then.
     assert len(asked) == 12 and asked.count(t1_like) >= 10
+
+
+def test_uneven_slices_differ_by_one_factor_each() -> None:
+    image = np.random.default_rng(0).uniform(1, 2, (40, 6, 7))
+    gain = _uneven(np.random.default_rng(1), image) / image
+    np.testing.assert_allclose(gain, np.broadcast_to(gain[:, :1, :1], gain.shape), rtol=1e-6)
+    assert 0.01 < np.log(gain[:, 0, 0]).std() < 0.12
+
+
+def test_a_fifth_of_the_looks_has_uneven_slices(
+    brain: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def spy(_rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+        calls.append(image.shape)
+        return image
+
+    monkeypatch.setattr("disanat.synthesis.render._uneven", spy)
+    for seed in range(60):
+        look(brain, seed, contrast="t2")
+    assert 4 <= len(calls) <= 24
