@@ -8,6 +8,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 import psutil
@@ -80,47 +82,73 @@ def each_result(
     if processes == 0 or not jobs:
         yield from (work(*job) for job in jobs)
         return
-    context = multiprocessing.get_context("spawn")
     workers = min(processes, len(jobs))
-    by_whom = context.Array("q", len(jobs), lock=False)
+    with _worker_pool(workers, len(jobs)) as (pool, by_whom):
+        waiting: dict[Future[T], _Task] = {}
+        for place, (job, name) in enumerate(zip(jobs, names, strict=True)):
+            future = pool.schedule(_noted, args=(place, work, job), timeout=60 * minutes)
+            waiting[future] = _Task(job, name, place)
+        yield from _as_they_finish(work, pool, waiting, by_whom, minutes)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job, the name of its case, and its place among the jobs."""
+
+    job: tuple[Any, ...]
+    name: str
+    place: int
+
+
+@contextmanager
+def _worker_pool(workers: int, jobs: int) -> Iterator[tuple[ProcessPool, Any]]:
+    """Processes, and an array in which they note who began each of so many jobs."""
+    context = multiprocessing.get_context("spawn")
+    by_whom = context.Array("q", jobs, lock=False)
     pool = ProcessPool(workers, context=context, initializer=_begin, initargs=(workers, by_whom))
-    orphans: set[Future[T]] = set()
     try:
-        waiting: dict[Future[T], tuple[tuple[Any, ...], str]] = {
-            pool.schedule(_noted, args=(place, work, job), timeout=60 * minutes): (job, name)
-            for place, (job, name) in enumerate(zip(jobs, names, strict=True))
-        }
-        places = {future: place for place, future in enumerate(waiting)}
-        while waiting:
-            finished = wait(waiting, timeout=_GLANCE_S, return_when=FIRST_COMPLETED).done
-            if not finished:
-                seen = {future for future in waiting if _is_gone(by_whom[places[future]])}
-                for lost in orphans & seen:
-                    yield _once_more(work, *waiting.pop(lost), None)
-                orphans = seen
-            for done in finished:
-                job, name = waiting.pop(done)
-                try:
-                    yield done.result(timeout=0)
-                except ProcessExpired as death:
-                    yield _once_more(work, job, name, death.exitcode)
-                except TimeoutError as cause:
-                    raise DatasetError(
-                        f"Case {name} was not done after {minutes:g} minutes: look at its files, "
-                        "or work on it in one process with -np 0."
-                    ) from cause
-                except Exception as cause:
-                    if pool.active:
-                        raise
-                    log.warning(
-                        "The worker processes ended (%s): going on in the main process.", cause
-                    )
-                    yield work(*job)
-                    yield from (work(*job) for job, _ in waiting.values())
-                    return
+        yield pool, by_whom
     finally:
         pool.stop()
         pool.join(timeout=10)
+
+
+def _as_they_finish(
+    work: Callable[..., T],
+    pool: ProcessPool,
+    waiting: dict[Future[T], _Task],
+    by_whom: Any,
+    minutes: float,
+) -> Iterator[T]:
+    """The results of all that waits; what a process left undone is done in this one."""
+    orphans: set[Future[T]] = set()
+    while waiting:
+        finished = wait(waiting, timeout=_GLANCE_S, return_when=FIRST_COMPLETED).done
+        if not finished:
+            seen = {future for future, task in waiting.items() if _is_gone(by_whom[task.place])}
+            # Seen twice: the pool has had its time to tell of the death itself.
+            for lost in orphans & seen:
+                yield _once_more(work, waiting.pop(lost), None)
+            orphans = seen
+        for done in finished:
+            task = waiting.pop(done)
+            try:
+                yield done.result(timeout=0)
+            except ProcessExpired as death:
+                yield _once_more(work, task, death.exitcode)
+            except TimeoutError as cause:
+                raise DatasetError(
+                    f"Case {task.name} was not done after {minutes:g} minutes: look at its files, "
+                    "or work on it in one process with -np 0."
+                ) from cause
+            except Exception as cause:
+                if pool.active:
+                    raise
+                log.warning(
+                    "The worker processes ended (%s): going on in the main process.", cause
+                )
+                yield from (work(*left.job) for left in (task, *waiting.values()))
+                return
 
 
 def part_of_the_cores(workers: int, library: Library | None = None) -> threadpool_limits:
@@ -159,19 +187,17 @@ def _is_gone(process: int) -> bool:
     return process != 0 and not psutil.pid_exists(process)
 
 
-def _once_more(
-    work: Callable[..., T], job: tuple[Any, ...], name: str, code: int | None
-) -> T:
+def _once_more(work: Callable[..., T], task: _Task, code: int | None) -> T:
     log.warning(
         "The process that worked on case %s %s: doing it once more in the main process.",
-        name,
+        task.name,
         _cause(code),
     )
     try:
-        return work(*job)
+        return work(*task.job)
     except MemoryError as cause:
         raise DatasetError(
-            f"Case {name} needs more memory than there is: crop its images, or leave it out."
+            f"Case {task.name} needs more memory than there is: crop its images, or leave it out."
         ) from cause
 
 

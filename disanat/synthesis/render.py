@@ -198,7 +198,7 @@ def _thick(image: np.ndarray, thickness_mm: float, spacing_mm: float) -> np.ndar
 
 
 def _uneven(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Slices across the first axis, each brighter or darker than the next, as 2D scans have them."""
+    """Slices across the first axis, each brighter or darker than the next, as in 2D scans."""
     gain = np.exp(rng.normal(0, rng.uniform(*_UNEVEN), len(image))).astype(np.float32)
     return np.asarray(image * gain.reshape(-1, *[1] * (image.ndim - 1)))
 
