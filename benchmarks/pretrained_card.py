@@ -248,8 +248,8 @@ def _recipe(data: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
     ]
     if "started_from" in facts:
         lines.append(
-            "MODEL is the folder of the model it started from, which was trained like this, but "
-            "from random weights."
+            "MODEL is the folder of the model it started from, which may have started from another "
+            "in its turn: documentation/method.md says how this one came about."
         )
     if "train" not in record:
         lines.append(
