@@ -143,7 +143,7 @@ def render(
         painted = painted + vessels * (mean + level * std - painted)
     field = smooth_field(rng, labels.shape, spacing, 70.0)
     image = painted * np.exp(rng.uniform(0, augmentation.bias) * field)
-    if rng.random() < _UNEVEN_SHARE:
+    if len(image) > 1 and rng.random() < _UNEVEN_SHARE:
         image = _uneven(rng, image)
     if rng.random() < 0.3:
         least = min(0.5 * min(spacing[1:]), augmentation.blur_mm)

@@ -171,9 +171,7 @@ class RenderTransform(AbstractTransform):
         if self.lesions:
             lesion = draw_lesion(rng, tissue, np.isin(tissue, self.preferred), self.spacing)
         mask = np.zeros(labels.shape, bool) if lesion is None else lesion.mask
-        vessels = draw_vessels(rng, tissue, self.scheme, self.spacing, self.left_right)
-        if vessels is not None:
-            vessels = np.where(mask, np.float32(0), vessels)
+        vessels = self._vessels(rng, tissue, mask)
         looks = [
             render(
                 rng,
@@ -191,6 +189,15 @@ class RenderTransform(AbstractTransform):
             for _ in range(2)
         ]
         return [self._part(look, tissue, mask) for look in looks]
+
+    def _vessels(
+        self, rng: np.random.Generator, tissue: np.ndarray, lesion: np.ndarray
+    ) -> np.ndarray | None:
+        """Healthy vessels outside the lesion; none where scans are to be shown as they are."""
+        if self.contrast == "real":
+            return None
+        drawn = draw_vessels(rng, tissue, self.scheme, self.spacing, self.left_right)
+        return None if drawn is None else np.where(lesion, np.float32(0), drawn)
 
     def _part(self, look: Look, labels: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
         if self.dimension == 3:

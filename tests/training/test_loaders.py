@@ -115,3 +115,21 @@ def test_a_batch_is_decided_by_its_number_alone(folder: Path, plans: Plans) -> N
     backwards = [source.batch(number)["image"] for number in (2, 1, 0)]
     np.testing.assert_array_equal(forwards, backwards[::-1])
     assert np.abs(forwards[0] - forwards[1]).max() > 0.5
+
+
+@pytest.mark.parametrize(("ablations", "shown"), [((), True), (("t1_only",), False)])
+def test_vessels_are_shown_unless_scans_are_to_be_as_they_are(
+    folder: Path,
+    plans: Plans,
+    ablations: tuple[str, ...],
+    shown: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def spy(_rng: object, tissue: np.ndarray, *_others: object) -> None:
+        asked.append(tissue.shape)
+
+    monkeypatch.setattr("disanat.training.loaders.draw_vessels", spy)
+    draw(folder, plans, replace(plans.configuration("2d"), ablations=ablations))
+    assert bool(asked) == shown
