@@ -178,11 +178,19 @@ def _is_t1_like(
 
     As `scoring.intensity.contrast_weights` tells T1 from FLAIR.
     """
+    csf, grey, white = _kinds(whole, sample.labels, scheme)
+    return 0 < grey - csf < 3 * (white - grey)
+
+
+def _kinds(
+    values: np.ndarray, labels: np.ndarray, scheme: Sequence[TissueClass]
+) -> tuple[float, float, float]:
+    """Median intensity of fluid, grey and white matter."""
     csf, grey, white = (
-        _median(whole[np.isin(sample.labels, class_kinds(scheme, kind))])
+        _median(values[np.isin(labels, class_kinds(scheme, kind))])
         for kind in ("csf", "grey", "white")
     )
-    return 0 < grey - csf < 3 * (white - grey)
+    return csf, grey, white
 
 
 def _scale(values: np.ndarray) -> tuple[float, float]:
@@ -237,10 +245,7 @@ def _look_of_water(sample: CaseSample, scheme: Sequence[TissueClass]) -> float:
     Towards fluid where that is the brightest (T2) or where grey is darker than white (T1); else
     (FLAIR: fluid is suppressed, wet tissue is not) as far above grey as fluid lies below it.
     """
-    csf, grey, white = (
-        _median(sample.values[np.isin(sample.labels, class_kinds(scheme, kind))])
-        for kind in ("csf", "grey", "white")
-    )
+    csf, grey, white = _kinds(sample.values, sample.labels, scheme)
     flair_like = csf < grey and grey > white
     return 2 * grey - csf if flair_like else csf
 

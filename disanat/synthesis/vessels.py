@@ -35,6 +35,7 @@ def draw_vessels(
     labels: np.ndarray,
     scheme: Sequence[TissueClass],
     spacing: Sequence[float],
+    lesion: np.ndarray,
     left_right: int = 2,
 ) -> np.ndarray | None:
     """How much of each voxel is vessel, or None: two blocks in five have none.
@@ -47,6 +48,7 @@ def draw_vessels(
         labels: class numbers, 0 outside the brain, (S, P, L) or another order.
         scheme: tissue classes in the order of their numbers.
         spacing: voxel size in mm.
+        lesion: bool, where no vessel is drawn.
         left_right: number of the axis that runs from left to right.
 
     Returns:
@@ -66,7 +68,7 @@ def draw_vessels(
         total = np.maximum(total, _spots(rng, outer, spacing))
     if rng.random() < 0.4:
         total = np.maximum(total, _sheets(rng, _inner(labels, scheme), spacing))
-    return total if total.any() else None
+    return np.where(lesion, np.float32(0), total) if total.any() else None
 
 
 def draw_level(rng: np.random.Generator, t1_like: bool) -> float | None:

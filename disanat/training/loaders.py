@@ -196,8 +196,7 @@ class RenderTransform(AbstractTransform):
         """Healthy vessels outside the lesion; none where scans are to be shown as they are."""
         if self.contrast == "real":
             return None
-        drawn = draw_vessels(rng, tissue, self.scheme, self.spacing, self.left_right)
-        return None if drawn is None else np.where(lesion, np.float32(0), drawn)
+        return draw_vessels(rng, tissue, self.scheme, self.spacing, lesion, self.left_right)
 
     def _part(self, look: Look, labels: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
         if self.dimension == 3:

@@ -77,7 +77,10 @@ def predictions(
             lesion = None
             if with_lesion and not probed:
                 lesion = _some_lesion(rng, method, tissue, configuration)
-            vessels = _some_vessels(rng, method, tissue, lesion, configuration, with_lesion)
+            truth = np.zeros(tissue.shape, bool) if lesion is None else lesion.mask
+            spacing, vessels = configuration.spacing, None
+            if with_lesion:
+                vessels = draw_vessels(rng, tissue, method.scheme, spacing, truth)
             look = render(
                 rng,
                 labels,
@@ -85,15 +88,14 @@ def predictions(
                 sample,
                 lesion,
                 method.scheme,
-                configuration.spacing,
+                spacing,
                 configuration.augmentation,
                 contrast,
                 vessels=vessels,
             )
-            brain = ((tissue > 0) | (vessels > 0.5)) & (look.image > OUTSIDE)
+            kept = tissue > 0 if vessels is None else (tissue > 0) | (vessels > 0.5)
+            brain = kept & (look.image > OUTSIDE)
             shown = np.where(brain, look.image, np.float32(OUTSIDE))
-            spacing = configuration.spacing
-            truth = np.zeros(brain.shape, bool) if lesion is None else lesion.mask
             if probed:
                 probe = _some_probe(rng, shown, np.where(brain, tissue, 0), fluid, spacing)
                 shown, truth = probe.image, probe.mask
@@ -114,22 +116,6 @@ def _some_lesion(
     if found is None:
         raise DatasetError("The brains are too small to put a synthetic lesion in: check spacing.")
     return found
-
-
-def _some_vessels(
-    rng: np.random.Generator,
-    method: Detector,
-    tissue: np.ndarray,
-    lesion: Lesion | None,
-    configuration: Configuration,
-    wanted: bool,
-) -> np.ndarray:
-    """Share of each voxel that is vessel, outside lesions; nothing where none are wanted."""
-    none = np.zeros(tissue.shape, np.float32)
-    drawn = draw_vessels(rng, tissue, method.scheme, configuration.spacing) if wanted else None
-    if drawn is None or lesion is None:
-        return none if drawn is None else drawn
-    return np.where(lesion.mask, np.float32(0), drawn)
 
 
 def _some_probe(

@@ -12,6 +12,7 @@ from disanat.synthesis.vessels import draw_level, draw_vessels
 from disanat.tissues import EIGHT_CLASSES, THREE_CLASSES, TWELVE_CLASSES
 
 SPACING = (4.0, 4.0, 4.0)
+MM = (2.0, 2.0, 2.0)
 Drawn = tuple[np.ndarray, list[np.ndarray | None]]
 
 
@@ -19,7 +20,8 @@ Drawn = tuple[np.ndarray, list[np.ndarray | None]]
 def drawn(miniature: Any) -> Drawn:
     labels = miniature.brain(0).labels
     rng = np.random.default_rng(0)
-    return labels, [draw_vessels(rng, labels, THREE_CLASSES, SPACING) for _ in range(60)]
+    nowhere = labels < 0
+    return labels, [draw_vessels(rng, labels, THREE_CLASSES, SPACING, nowhere) for _ in range(60)]
 
 
 def test_two_blocks_in_five_have_none(drawn: Drawn) -> None:
@@ -54,7 +56,7 @@ def test_the_ventricles_hold_a_plexus_at_times() -> None:
     labels[:, :2] = labels[:, -2:] = labels[:, :, :2] = labels[:, :, -2:] = 0
     labels[:, 15:25, 15:25] = 2
     rng = np.random.default_rng(1)
-    several = [draw_vessels(rng, labels, TWELVE_CLASSES, (2, 2, 2)) for _ in range(30)]
+    several = [draw_vessels(rng, labels, TWELVE_CLASSES, MM, labels < 0) for _ in range(30)]
     inner = [v[labels == 2].max() > 0.3 for v in several if v is not None]
     assert any(inner) and not all(inner)
 
@@ -63,7 +65,7 @@ def test_a_sinus_lies_in_the_midline() -> None:
     labels = np.zeros((5, 60, 60), np.uint8)
     labels[:, 8:52, 8:52] = 4
     rng = np.random.default_rng(2)
-    several = [draw_vessels(rng, labels, EIGHT_CLASSES, (2, 2, 2)) for _ in range(80)]
+    several = [draw_vessels(rng, labels, EIGHT_CLASSES, MM, labels < 0) for _ in range(80)]
     total = np.sum([v > 0.5 for v in several if v is not None], axis=(0, 1, 2))
     assert total[26:34].mean() > 3 * total[10:24].mean()
 
@@ -72,7 +74,7 @@ def test_the_midline_of_sagittal_slices() -> None:
     labels = np.zeros((40, 40, 40), np.uint8)
     labels[6:34, 6:34, 6:34] = 4
     rng = np.random.default_rng(2)
-    several = [draw_vessels(rng, labels, EIGHT_CLASSES, (2, 2, 2), 0) for _ in range(40)]
+    several = [draw_vessels(rng, labels, EIGHT_CLASSES, MM, labels < 0, 0) for _ in range(40)]
     total = np.sum([v > 0.5 for v in several if v is not None], axis=(0, 2, 3))
     assert total[18:22].mean() > 2 * total[8:16].mean()
 
@@ -82,16 +84,30 @@ def test_a_taller_block_has_more() -> None:
         labels = np.zeros((depth, 40, 40), np.uint8)
         labels[:, 6:34, 6:34] = 4
         rng = np.random.default_rng(3)
-        several = [draw_vessels(rng, labels, EIGHT_CLASSES, (2, 2, 2)) for _ in range(40)]
+        several = [draw_vessels(rng, labels, EIGHT_CLASSES, MM, labels < 0) for _ in range(40)]
         return float(np.mean([0 if v is None else v.sum() for v in several]))
 
     assert volume(60) > 3 * volume(5)
 
 
+def test_a_lesion_holds_none(drawn: Drawn) -> None:
+    labels, all_vessels = drawn
+    lesion = np.zeros(labels.shape, bool)
+    lesion[:, : labels.shape[1] // 2] = True
+    rng = np.random.default_rng(0)
+    for plain in all_vessels:
+        spared = draw_vessels(rng, labels, THREE_CLASSES, SPACING, lesion)
+        assert (spared is None) == (plain is None)
+        if spared is not None and plain is not None:
+            assert not spared[lesion].any()
+            np.testing.assert_array_equal(spared[~lesion], plain[~lesion])
+
+
 def test_a_block_without_brain_has_none() -> None:
     empty = np.zeros((5, 20, 20), np.uint8)
     rng = np.random.default_rng(4)
-    assert all(draw_vessels(rng, empty, EIGHT_CLASSES, (2, 2, 2)) is None for _ in range(20))
+    several = [draw_vessels(rng, empty, EIGHT_CLASSES, MM, empty > 0) for _ in range(20)]
+    assert several == [None] * 20
 
 
 @pytest.mark.parametrize("t1_like", [True, False])
