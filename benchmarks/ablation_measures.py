@@ -22,8 +22,8 @@ from disanat.methods.dal.method import DisentangledAnatomy
 from disanat.methods.interface import PreparedChannel
 from disanat.preprocessing.healthy import read_case
 from disanat.preprocessing.normalisation import OUTSIDE
-from disanat.scoring.calibration import choose_shares
 from disanat.scoring.ranking import Ranking, average_precision, best_dice, rank
+from disanat.scoring.shares import choose_shares
 from disanat.synthesis.render import EXTRACEREBRAL, CaseSample, render
 from disanat.training.looks import LOOKS, predictions
 

@@ -69,7 +69,8 @@ def look_at(judged: Judged, image: np.ndarray, brain: np.ndarray) -> Picture:
     channel, scale = judged.channel(image, brain)
     [result] = judged.model.method.predict([channel])
     calibration = judged.model.calibration
-    score = calibration(result.joined(calibration.shares), result.contrast, brain)
+    joined = result.joined(calibration.shares_for(result.contrast))
+    score = calibration(joined, result.contrast, brain)
     return Picture(scale.restore(result.phi), score, result.contrast)
 
 

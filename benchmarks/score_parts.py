@@ -58,7 +58,6 @@ def judged(model: Model, home: Path, number: int, seed: int) -> Iterator[Volume]
     """The volumes, of validation cases of the model's training."""
     folder = cases_folder(resolve_home(home), model.plans, model.configuration)
     names = split_stored(folder, "0").watched[:number]
-    shares = model.calibration.shares
     voxel_ml = float(np.prod(model.configuration.spacing)) / 1000
     shown = predictions(
         np.random.default_rng(seed), model.method, model.configuration, folder, names, True
@@ -66,6 +65,7 @@ def judged(model: Model, home: Path, number: int, seed: int) -> Iterator[Volume]
     for one in tqdm(shown, total=len(names) * len(LOOKS), disable=None):
         truth, first = one.truth[one.brain], one.result.score[one.brain]
         further = {name: part[one.brain] for name, part in one.result.further.items()}
+        shares = model.calibration.shares_for(one.result.contrast)
         weighed = {name: shares[name] * part for name, part in further.items()}
         whole = first + sum(weighed.values())
         scores = {JOINED: whole, FIRST: first, **{f"{n} alone": p for n, p in further.items()}}
@@ -100,7 +100,6 @@ def rows(volumes: list[Volume]) -> list[dict[str, str]]:
 
 def page(model: Model, args: argparse.Namespace, volumes: list[Volume], minutes: float) -> str:
     """The whole page."""
-    shares = ", ".join(f"{name} {share:g}" for name, share in model.calibration.shares.items())
     return "\n".join(
         [
             "# What each part of the score is worth",
@@ -115,7 +114,7 @@ def page(model: Model, args: argparse.Namespace, volumes: list[Volume], minutes:
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
             f"- machine: {machine()}; {minutes:.0f} min",
-            f"- model: {args.model}; shares: {shares}",
+            f"- model: {args.model}; shares: {model.calibration.told_shares()}",
             "",
             markdown_table(rows(volumes)),
             "",

@@ -103,7 +103,8 @@ def shifted(judged: Judged, seed: int) -> dict[str, list[float]]:
         for name, image in shown.items():
             channel, _ = judged.channel(image, case.brain)
             [result] = judged.model.method.predict([channel])
-            score = calibration(result.joined(calibration.shares), result.contrast, case.brain)
+            joined = result.joined(calibration.shares_for(result.contrast))
+            score = calibration(joined, result.contrast, case.brain)
             truth = probe.mask[case.brain]
             found.setdefault(name, []).append(
                 float(average_precision_score(truth, score[case.brain]))

@@ -102,10 +102,12 @@ def cells(scans: Sequence[SiteScan], calibration: Calibration) -> dict[str, str]
     maps = [scan.healthy.rarity(calibration) for scan in scans]
     row = {}
     for name in FALSE_POSITIVES:
-        limit = calibration.threshold_of(name)
+        limit = calibration.mask_rule(name).threshold
         row[name] = _text(estimate_mean([float(np.mean(m >= limit)) for m in maps]), 100, "%")
-    limit = calibration.threshold_of(BEST)
-    volumes = [np.count_nonzero(m >= limit) * s.voxel_ml for m, s in zip(maps, scans)]
+    rule = calibration.mask_rule(BEST)
+    volumes = [
+        np.count_nonzero(rule(s.volume(m), s.inside)) * s.voxel_ml for m, s in zip(maps, scans)
+    ]
     return row | {"marked": _text(estimate_median(volumes), 1, " mL")}
 
 

@@ -35,13 +35,12 @@ def measure(home: Path) -> dict[str, Any]:
         return {}
     names = split_stored(folder, "0").validation[:CASES]
     found: dict[str, Any] = {"cases": list(names)}
-    shares = model.calibration.shares
     for way, method in (("thorough", model.method), ("fast", model.method.faster())):
         began, scores = time.process_time(), []
         rng = np.random.default_rng(SEED)
         looks = predictions(rng, method, model.configuration, folder, names, with_lesion=True)
         for one in looks:
-            score = one.result.joined(shares)
+            score = one.result.joined(model.calibration.shares_for(one.result.contrast))
             scores.append(average_precision(rank(score, one.truth, one.brain)))
         found[way] = {"ap": scores, "cpu_s": time.process_time() - began}
     return found

@@ -62,8 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="best",
         metavar="best|1%|5%|NUMBER",
         help="of the lesion mask: best (default) has the best Dice on synthetic lesions while "
-        "healthy brains stay clean; 1%% and 5%% leave so many voxels of healthy brains above them; "
-        "a number is in units of the anomaly map",
+        "healthy brains stay clean, and asks for a higher value somewhere in each lesion; 1%% and "
+        "5%% leave so many voxels of healthy brains above them; a number is in units of the "
+        "anomaly map",
     )
     parser.add_argument(
         "--save",

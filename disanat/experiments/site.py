@@ -24,12 +24,12 @@ from disanat.scoring.calibration import (
     BEST,
     FALSE_POSITIVES,
     Calibration,
-    choose_threshold,
     fit_table,
     fpr_thresholds,
 )
 from disanat.scoring.case_level import case_p_value, case_score
 from disanat.scoring.distribution import figure_bounds, unlike_training
+from disanat.scoring.mask import MaskRule, choose_mask_rule, count_voxels
 
 __all__ = ["FEWEST_SCANS", "Promise", "SiteCalibration", "calibrate_for_site", "recalibrate"]
 
@@ -51,7 +51,8 @@ class Promise:
 
     Of `1%` and `5%` the figures are shares of voxels, means over scans; of `best` they are mL, the
     median over scans. `before` is at the model's own threshold; `after` at the new one, each scan
-    judged by a calibration that had not seen it.
+    judged by a calibration that had not seen it. `old` and `new` are the thresholds, the peaks
+    those of `best` alone.
     """
 
     threshold: str
@@ -60,6 +61,8 @@ class Promise:
     after: Estimate
     old: float
     new: float
+    old_peak: float | None = None
+    new_peak: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,16 +139,22 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan], seed: int = 0) -> S
     rng = np.random.default_rng(seed)
     unseen = dict(_unseen(old, scans, rng))
     healthy = [scan.healthy.rarity(unseen[scan.case]) for scan in scans]
-    ill = [(s.rarity(unseen[scan.case]), truth) for scan in scans for s, truth in scan.lesions]
+    ill = [
+        count_voxels(scan.volume(seen.rarity(unseen[scan.case])), scan.volume(truth))
+        for scan in scans
+        for seen, truth in scan.lesions
+    ]
+    clean = [count_voxels(scan.volume(rarity)) for scan, rarity in zip(scans, healthy)]
     volumes, kinds = zip(*((scan.voxel_ml, " ".join(scan.healthy.contrasts)) for scan in scans))
-    threshold, reached = choose_threshold(healthy, ill, volumes, kinds=kinds)
+    chosen = choose_mask_rule(clean, ill, volumes, kinds=kinds)
     figures = [figures for scan in scans for figures in scan.figures]
     new = replace(
         old,
         tables=_tables(old, scans, rng),
-        threshold=threshold,
-        false_positives_ml=reached["false_positives_ml"],
-        dice=reached["dice"],
+        threshold=chosen.rule.threshold,
+        peak=chosen.rule.peak,
+        false_positives_ml=chosen.false_positives_ml,
+        dice=chosen.dice,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores={**old.case_scores, **_case_scores(scans, healthy)},
         bounds=_wider(old.bounds, figure_bounds(figures)),
@@ -237,14 +246,18 @@ def _promises(
     def shares(maps: Sequence[np.ndarray], limit: float) -> Estimate:
         return estimate_mean([float(np.mean(rarity >= limit)) for rarity in maps])
 
-    def volumes(maps: Sequence[np.ndarray], limit: float) -> Estimate:
+    def volumes(maps: Sequence[np.ndarray], rule: MaskRule) -> Estimate:
+        masks = [rule(scan.volume(r), scan.inside) for r, scan in zip(maps, scans)]
         return estimate_median(
-            [np.count_nonzero(r >= limit) * scan.voxel_ml for r, scan in zip(maps, scans)]
+            [np.count_nonzero(mask) * scan.voxel_ml for mask, scan in zip(masks, scans)]
         )
 
     for name, share in FALSE_POSITIVES.items():
         if name in old.fpr_thresholds:
             first, last = old.fpr_thresholds[name], new.fpr_thresholds[name]
             yield Promise(name, share, shares(before, first), shares(after, last), first, last)
-    first, last = old.threshold, new.threshold
-    yield Promise(BEST, _PROMISED_ML, volumes(before, first), volumes(after, last), first, last)
+    was, now = old.mask_rule(BEST), new.mask_rule(BEST)
+    yield Promise(
+        BEST, _PROMISED_ML, volumes(before, was), volumes(after, now),
+        was.threshold, now.threshold, was.peak, now.peak,
+    )  # fmt: skip

@@ -35,7 +35,7 @@ _CARD = """\
 
 - With the old calibration {rare} of {scans} healthy scans had a case p-value of 0.10 or less, and
   {flagged} were flagged as unlike the training.
-- The mask's threshold is {threshold:.2f}: mean Dice {dice:.2f} on synthetic lesions in these scans.
+- The mask's threshold is {threshold}: mean Dice {dice:.2f} on synthetic lesions in these scans.
 
 What the site's scans are taken for healthy decides what is called rare: a scan with disease among
 them hides such disease.
@@ -81,6 +81,7 @@ def write_copy(source: Path, target: Path, name: str, found: SiteCalibration) ->
         "calibrated_from": {
             "finished": described.get("finished", ""),
             "threshold": described["calibration"]["threshold"],
+            "peak": described["calibration"].get("peak"),
             "bundled": is_bundled(source),
         },
         "site": {
@@ -104,11 +105,15 @@ def promise_rows(found: SiteCalibration) -> list[dict[str, str]]:
             "promised in healthy brains": _told(promise, promise.promised),
             "before": _estimated(promise, "before"),
             "after": _estimated(promise, "after"),
-            "value before": f"{promise.old:.2f}",
-            "value after": f"{promise.new:.2f}",
+            "value before": _value(promise.old, promise.old_peak),
+            "value after": _value(promise.new, promise.new_peak),
         }
         for promise in found.promises
     ]
+
+
+def _value(threshold: float, peak: float | None) -> str:
+    return f"{threshold:.2f}" + (f", peak {peak:.2f}" if peak is not None else "")
 
 
 def _told(promise: Promise, value: float) -> str:
@@ -143,7 +148,7 @@ def _card(source: Path, described: dict[str, Any], name: str, found: SiteCalibra
         table=markdown_table(promise_rows(found)),
         rare=found.rare_before,
         flagged=found.flagged_before,
-        threshold=found.calibration.threshold,
+        threshold=_value(found.calibration.threshold, found.calibration.peak),
         dice=found.calibration.dice,
     )
     before = card_beside(source)

@@ -52,6 +52,14 @@ class SiteScan:
     """What was seen of each version with a lesion, and the lesion's voxels in the brain, flat."""
     figures: tuple[Mapping[str, float], ...]
     voxel_ml: float
+    inside: np.ndarray
+    """The brain, bool, (S, P, L) within its box."""
+
+    def volume(self, flat: np.ndarray) -> np.ndarray:
+        """What the brain's voxels hold, (S, P, L), 0 (False) outside."""
+        whole = np.zeros(self.inside.shape, flat.dtype)
+        whole[self.inside] = flat
+        return whole
 
 
 def look_at(
@@ -91,14 +99,14 @@ def look_at(
         lesions=tuple(ill),
         figures=tuple(result.figures for result in results),
         voxel_ml=float(np.prod(prepared.spacing)) / 1000,
+        inside=inside,
     )
 
 
 def _seen(results: list[ChannelResult], inside: np.ndarray, model: Model) -> Seen:
-    shares = model.calibration.shares
     scores = []
     for result in results:
-        joined = result.joined(shares)
+        joined = result.joined(model.calibration.shares_for(result.contrast))
         known = in_own_units(joined, inside) if model.calibration.own_units else joined
         scores.append(np.asarray(known[inside], np.float32))
     return Seen(tuple(result.contrast for result in results), tuple(scores))

@@ -251,7 +251,7 @@ def judge(
     score, seen = _on_fine_grid(prediction, shown.back)
     brain = scan.brain
     score = np.where(brain, score, 0)
-    mask = (score >= predictor.threshold) & brain
+    mask = predictor.mask_rule(score, brain)
     ranking = rank(score, scan.lesion, brain)
     best = best_dice(ranking)
     voxel_ml = float(np.prod(scan.spacing)) / 1000

@@ -44,7 +44,8 @@ which model and threshold. predictions.csv has a row for each case, lesions.csv 
 predictions.json holds both. What BIDS has no name for is listed in .bidsignore.
 """
 _SAID = {
-    "mask": "Lesions: voxels of the brain whose anomaly map reaches the threshold. Made without "
+    "mask": "Lesions: regions of the brain whose anomaly map reaches the threshold throughout and, "
+    "if there is one, the peak threshold somewhere. Made without "
     "any expert mask; for research only.",
     "anomaly": "Anomaly map: -log10 of the share of healthy brain voxels with at least such a "
     "score; 0 outside the brain. It is not the probability of a lesion.",
@@ -187,6 +188,7 @@ def sidecar(
     said["Model"] = {key.capitalize(): value for key, value in model.items()}
     said["Model"]["Bundled"] = facts["bundled"]
     said["Threshold"] = prediction.threshold
+    said["PeakThreshold"] = prediction.peak_threshold
     said["ThresholdChoice"] = facts["threshold_choice"]
     return said
 

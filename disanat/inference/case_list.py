@@ -50,6 +50,7 @@ def write_case_list(target: Path, records: Iterable[Record], layout: Layout) -> 
         "disanat": facts.get("versions", {}).get("disanat", ""),
         "model": {key: facts.get(key) for key in _OF_MODEL},
         "threshold": _finite(facts.get("threshold")),
+        "peak_threshold": _finite(facts.get("peak_threshold")),
         "threshold_choice": str(facts.get("threshold_choice", "")),
         "layout": "bids" if layout.bids else "flat",
     }

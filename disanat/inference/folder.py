@@ -110,6 +110,7 @@ def predict_folder(
             "model": file_digest(predictor.model.folder / DESCRIPTION),
             "brain_mask_tool": predictor.model.plans.brain_mask_tool,
             "threshold": predictor.threshold,
+            "threshold_choice": predictor.threshold_choice,
             "extras": sorted(extras),
             **({"register": register} if register else {}),
             **({"fast": True} if predictor.fast else {}),

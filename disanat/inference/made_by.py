@@ -77,6 +77,7 @@ def prediction_facts(
         "configuration": model.configuration.name,
         "dataset": model.plans.dataset,
         "threshold": predictor.threshold,
+        "peak_threshold": predictor.peak_threshold,
         "threshold_choice": predictor.threshold_choice,
         "channels": channels,
         "brain_mask_tool": model.plans.brain_mask_tool,

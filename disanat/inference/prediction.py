@@ -38,7 +38,8 @@ class Prediction:
     `as_image` brings one back onto the file's own axes.
 
     Attributes:
-        mask: bool (S, P, L), the voxels of the brain that reach `threshold`.
+        mask: bool (S, P, L), the regions of voxels of the brain that reach `threshold` throughout
+            and `peak_threshold` somewhere.
         anomaly: float32 (S, P, L), -log10 of the share of healthy brain voxels with at least such a
             score; 0 outside `brain`. No unit; 3 means one in 1,000.
         brain: bool (S, P, L), the voxels that were judged.
@@ -49,6 +50,7 @@ class Prediction:
         edges: uint8 (S, P, L), the same, kept at the rims of the classes alone; or None.
         geometry: the grid of the file (axes x, y, z of the file; mm).
         threshold: of `mask`, in units of `anomaly`.
+        peak_threshold: the same; None where `threshold` says all.
         brain_ml: volume of `brain` in mL.
         lesion_ml: volume of `mask` in mL.
         case_score: the value of `anomaly` that the most anomalous millilitre reaches.
@@ -74,6 +76,7 @@ class Prediction:
     brain_ml: float
     lesion_ml: float
     case_score: float
+    peak_threshold: float | None = None
     contrasts: dict[int, str] = field(default_factory=dict)
     case_p: CaseP | None = None
     flags: tuple[str, ...] = ()

@@ -46,7 +46,8 @@ class Predictor:
     Args:
         model: as loaded.
         threshold: of the mask: `best`, `1%` or `5%` as the model stores them, or a number in units
-            of the anomaly map.
+            of the anomaly map. Only `best` asks besides that each lesion reaches a higher value
+            somewhere.
         fast: look at each voxel as seldom as the networks can: no mirroring, fewer overlaps; and
             calculate in bfloat16 where the device has it.
 
@@ -59,7 +60,17 @@ class Predictor:
         self.fast = fast
         self._method = model.method.faster() if fast else model.method
         self.threshold_choice = str(threshold)
-        self.threshold = model.calibration.threshold_of(threshold)
+        self.mask_rule = model.calibration.mask_rule(threshold)
+
+    @property
+    def threshold(self) -> float:
+        """What every voxel of a mask reaches, in units of the anomaly map."""
+        return self.mask_rule.threshold
+
+    @property
+    def peak_threshold(self) -> float | None:
+        """What every lesion of a mask reaches somewhere; None: `threshold` says all."""
+        return self.mask_rule.peak
 
     @classmethod
     def from_folder(
@@ -164,16 +175,19 @@ class Predictor:
     ) -> Prediction:
         scans = aligned.scans
         calibration = self.model.calibration
-        shares = calibration.shares
         fused = np.mean(
             [
-                calibration(r.joined(shares), r.contrast, prepared.channels[c].native_brain)
-                for c, r in results.items()
+                calibration(
+                    result.joined(calibration.shares_for(result.contrast)),
+                    result.contrast,
+                    prepared.channels[channel].native_brain,
+                )
+                for channel, result in results.items()
             ],
             axis=0,
         )
         anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
-        mask = (anomaly >= self.threshold) & prepared.brain
+        mask = self.mask_rule(anomaly, prepared.brain)
         voxel_ml = float(np.prod(prepared.spacing)) / 1000
         phi = {}
         for channel, result in results.items():
@@ -197,6 +211,7 @@ class Predictor:
             edges=self._labels(prepared, first.edges),
             geometry=geometry,
             threshold=self.threshold,
+            peak_threshold=self.peak_threshold,
             brain_ml=prepared.brain_ml,
             lesion_ml=float(mask.sum()) * voxel_ml,
             case_score=score,

@@ -10,7 +10,7 @@ import numpy as np
 
 from disanat.errors import ModelError
 from disanat.scoring.case_level import ANY
-from disanat.scoring.ranking import average_precision, rank
+from disanat.scoring.mask import MaskRule
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +19,6 @@ __all__ = [
     "BEST",
     "FALSE_POSITIVES",
     "Calibration",
-    "choose_shares",
-    "choose_threshold",
-    "dice_curve",
     "fit_table",
     "fpr_thresholds",
     "in_own_units",
@@ -32,13 +29,10 @@ _FEWEST_IN_TAIL = 10
 _UPPER = 0.8
 """Quantile of a scan's scores that says how far those of healthy tissue spread upwards."""
 _TRIM, _TRIM_ROUNDS = 4.0, 3
-_FEWEST_OF_A_KIND = 3
-"""Healthy volumes of a kind of contrast whose median is taken on its own."""
 BEST = "best"
-"""Name of the threshold with the best mean Dice on synthetic lesions."""
+"""Name of the mask rule with the best mean Dice on synthetic lesions."""
 FALSE_POSITIVES = {"1%": 0.01, "5%": 0.05}
 """Names of the thresholds that leave a share of healthy voxels above them."""
-_SHARES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -46,17 +40,18 @@ class Calibration:
     """Tables that turn a method's raw score into -log10 of its rarity in healthy brains.
 
     `tables` holds, per kind of contrast, the raw scores that a fraction 10^-0, 10^-0.1, 10^-0.2 ...
-    of healthy voxels exceeds. `threshold` is the stored threshold of the mask, in the same units.
-    `false_positives_ml` is the median volume above it in healthy brains that nothing else was
-    fitted on, `dice` the mean Dice on synthetic lesions. `shares` says how much of each of a
-    method's further scores is added to its first.
+    of healthy voxels exceeds. `threshold` and `peak` are those of the stored `MaskRule`, in the
+    same units. `false_positives_ml` is the median volume of its mask in healthy brains that
+    nothing else was fitted on, `dice` the mean Dice on synthetic lesions. `shares` says how much of
+    each of a method's further scores is added to its first, `own_shares` by kind of contrast where
+    one has another share.
 
     `fpr_thresholds` are those of `FALSE_POSITIVES`, `case_scores` the case scores of healthy cases
     by kind of contrast and of all as `ANY`, `bounds` the lowest and highest value of each of a
     method's figures that is not odd. Models of earlier versions have none of the three.
 
     `own_units` says that the tables hold scores as `in_own_units` gives them; False in models of
-    earlier versions.
+    earlier versions, which have neither `peak` nor `own_shares`.
     """
 
     tables: dict[str, tuple[float, ...]]
@@ -68,6 +63,22 @@ class Calibration:
     case_scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
     bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
     own_units: bool = False
+    peak: float | None = None
+    own_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def shares_for(self, contrast: str) -> Mapping[str, float]:
+        """How much of each further score is added in scans of a kind of contrast."""
+        return {**self.shares, **self.own_shares.get(contrast, {})}
+
+    def told_shares(self) -> str:
+        """All shares in words, such as `comparator 0.5, comparator 1 in t1-like scans`."""
+        common = [f"{name} {share:g}" for name, share in self.shares.items()]
+        own = [
+            f"{name} {share:g} in {kind}-like scans"
+            for kind, shares in self.own_shares.items()
+            for name, share in shares.items()
+        ]
+        return ", ".join([*common, *own]) or "none"
 
     def __call__(
         self, score: np.ndarray, contrast: str, brain: np.ndarray | None = None
@@ -97,16 +108,16 @@ class Calibration:
         log.warning("No healthy reference for %s-like scans: taking that of all scans.", contrast)
         return self.tables.get(ANY) or next(iter(self.tables.values()))
 
-    def threshold_of(self, choice: str | float) -> float:
-        """The threshold that a user means by `best`, `1%`, `5%` or a number.
+    def mask_rule(self, choice: str | float = BEST) -> MaskRule:
+        """The rule that a user means by `best`, `1%`, `5%` or a number; only `best` has a peak.
 
         Raises:
             ModelError: it is none of these, or the model was calibrated before it had them.
         """
         if choice == BEST:
-            return self.threshold
+            return MaskRule(self.threshold, self.peak)
         if choice in self.fpr_thresholds:
-            return self.fpr_thresholds[str(choice)]
+            return MaskRule(self.fpr_thresholds[str(choice)])
         if choice in FALSE_POSITIVES:
             raise ModelError(
                 f"The model holds no threshold for {choice} false positives: train it again, or "
@@ -121,7 +132,7 @@ class Calibration:
                 f"'{choice}' is no threshold: give --threshold {BEST}, "
                 f"{', '.join(FALSE_POSITIVES)}, or a number above 0 in units of the anomaly map."
             )
-        return number
+        return MaskRule(number)
 
 
 def in_own_units(score: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:
@@ -160,105 +171,6 @@ def fit_table(scores: np.ndarray) -> tuple[float, ...]:
     last = np.log10(max(scores.size, 2) / _FEWEST_IN_TAIL)
     steps = _STEPS[max(last, 1.0) >= _STEPS]
     return tuple(float(q) for q in np.quantile(scores, 1 - 10.0**-steps))
-
-
-def choose_shares(
-    cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
-    known: Sequence[bool] = (),
-    learned: Sequence[str] = (),
-) -> dict[str, float]:
-    """How much of each further score to add for a good mean average precision.
-
-    One score after the other takes one of a few shares while the others keep theirs, twice: the
-    smallest that is no worse than the best by more than one standard error of their difference,
-    volume by volume (the one-standard-error rule: Breiman et al., Classification and Regression
-    Trees, 1984). Few volumes cannot say more.
-
-    A score that was learned from synthetic lesions is judged by those of the other kind, any other
-    score by the kind that training knows, which alone follows the physics of the contrast.
-
-    Args:
-        cases: of each volume with synthetic lesions the score, the further scores by name, and
-            the truth, flat.
-        known: of each volume whether its lesions are of the kind that training knows; where none
-            is of the kind that should judge a score, all volumes do.
-        learned: the further scores that were learned from synthetic lesions.
-
-    Returns:
-        For each name one of 0, 0.25, 0.5, 1, 2, 4, 8 and 16.
-    """
-    shares = {name: 0.0 for name in cases[0][1]} if cases else {}
-    for name in [*shares, *shares]:
-        wanted = name not in learned
-        judges = [case for case, kind in zip(cases, known) if kind == wanted] or cases
-        reached = [_precisions(judges, shares | {name: share}) for share in _SHARES]
-        best = max(reached, key=lambda values: float(values.mean()))
-        good = [_no_worse(values, best) for values in reached]
-        shares[name] = _SHARES[good.index(True)]
-    return shares
-
-
-def _precisions(
-    cases: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]],
-    shares: Mapping[str, float],
-) -> np.ndarray:
-    """Average precision of the joined score of each volume."""
-    joined = (
-        (truth, score + sum(shares[name] * further[name] for name in shares))
-        for score, further, truth in cases
-    )
-    rankings = (rank(score, truth, np.ones_like(truth)) for truth, score in joined)
-    return np.array([average_precision(ranking) or 0.0 for ranking in rankings])
-
-
-def _no_worse(values: np.ndarray, best: np.ndarray) -> bool:
-    """Whether the mean lies within one standard error of the paired difference to the best's."""
-    loss = best - values
-    error = float(loss.std(ddof=1)) / np.sqrt(loss.size) if loss.size > 1 else 0.0
-    return float(loss.mean()) <= error
-
-
-def dice_curve(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Dice of `score >= t` against the truth (flat arrays of one case) for every threshold."""
-    lesion = np.sort(score[truth])
-    everything = np.sort(score)
-    hits = lesion.size - np.searchsorted(lesion, thresholds)
-    found = everything.size - np.searchsorted(everything, thresholds)
-    return np.asarray(2 * hits / np.maximum(found + lesion.size, 1))
-
-
-def choose_threshold(
-    healthy: Sequence[np.ndarray],
-    lesions: Sequence[tuple[np.ndarray, np.ndarray]],
-    voxel_ml: float | Sequence[float],
-    most_ml: float = 1.0,
-    kinds: Sequence[str] = (),
-) -> tuple[float, Mapping[str, float]]:
-    """The threshold with the best mean Dice on synthetic lesions that keeps healthy brains clean.
-
-    Args:
-        healthy: calibrated scores of the brain voxels of each healthy volume.
-        lesions: calibrated scores and truth of each volume with synthetic lesions.
-        voxel_ml: volume of a voxel, of all healthy volumes or of each.
-        most_ml: highest median volume of false positives per healthy brain.
-        kinds: contrast of each healthy volume. Each kind with three or more has to keep to it, so
-            that clean brains in one contrast do not make up for others; by default all together.
-
-    Returns:
-        The threshold, and the figures `false_positives_ml` (where there are kinds, of the one with
-        most) and `dice` at it.
-    """
-    thresholds = np.arange(0.5, 12.01, 0.05)
-    counts = np.array([h.size - np.searchsorted(np.sort(h), thresholds) for h in healthy])
-    volumes = counts * np.broadcast_to(voxel_ml, len(healthy))[:, None]
-    groups = [np.array(kinds) == kind for kind in sorted(set(kinds))]
-    enough = [volumes[group] for group in groups if group.sum() >= _FEWEST_OF_A_KIND]
-    median = np.max([np.median(one, axis=0) for one in enough or [volumes]], axis=0)
-    dice = np.mean([dice_curve(score, truth, thresholds) for score, truth in lesions], axis=0)
-    allowed = median <= most_ml
-    best = int(np.argmax(np.where(allowed, dice, -1))) if allowed.any() else len(thresholds) - 1
-    figures = {"false_positives_ml": float(median[best]), "dice": float(dice[best])}
-    return float(thresholds[best]), figures
 
 
 def fpr_thresholds(healthy: Sequence[np.ndarray]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from disanat.plans import Configuration
 from disanat.scoring.calibration import (
     ANY,
     Calibration,
-    choose_shares,
-    choose_threshold,
     fit_table,
     fpr_thresholds,
     in_own_units,
 )
 from disanat.scoring.case_level import case_score
 from disanat.scoring.distribution import figure_bounds
+from disanat.scoring.mask import MaskCounts, choose_mask_rule, count_voxels
+from disanat.scoring.shares import choose_own_shares, choose_shares
 from disanat.training.looks import LOOKS, Opinion, predictions
 from disanat.training.splits import Split
 
@@ -68,15 +69,16 @@ def calibrate(
                 yield opinion
                 bar.update()
 
-        shares = _shares(show, weighing, method.learned_scores)
-        tables, figures = _tables(show, reference, shares)
-        draft = Calibration(tables, 0.0, 0.0, 0.0, shares=shares, own_units=True)
+        weighed = _weighed(show, weighing, method.learned_scores)
+        tables, figures = _tables(show, reference, weighed)
+        draft = replace(weighed, tables=tables)
         finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
     log.info(
-        "Shares of further scores: %s. Threshold %.2f: Dice %.2f on synthetic lesions, %.2f mL "
-        "of false positives in a healthy brain (median).",
-        ", ".join(f"{name} {share:g}" for name, share in shares.items()) or "none",
+        "Shares of further scores: %s. Threshold %.2f, peak %.2f: Dice %.2f on synthetic lesions, "
+        "%.2f mL of false positives in a healthy brain (median).",
+        finished.told_shares(),
         finished.threshold,
+        finished.peak,
         finished.dice,
         finished.false_positives_ml,
     )
@@ -93,26 +95,29 @@ def with_either_kind(names: Sequence[str]) -> tuple[str, ...]:
     return (*names, *names[first:], *names[:first])
 
 
-def _shares(show: _Show, names: Sequence[str], learned: Sequence[str]) -> dict[str, float]:
-    """How much of each further score helps, on synthetic lesions."""
-    seen, known = [], []
+def _weighed(show: _Show, names: Sequence[str], learned: Sequence[str]) -> Calibration:
+    """A first draft: how much of each further score helps, on synthetic lesions."""
+    seen, known, kinds = [], [], []
     for opinion in show(names, True):
         brain, result = opinion.brain, opinion.result
         further = {name: one[brain] for name, one in result.further.items()}
         seen.append((result.score[brain], further, opinion.truth[brain]))
         known.append(not opinion.probed)
-    return choose_shares(seen, known, learned)
+        kinds.append(result.contrast)
+    shares = choose_shares(seen, known, learned)
+    own = choose_own_shares(seen, known, learned, kinds, shares)
+    return Calibration({}, 0.0, 0.0, 0.0, shares=shares, own_shares=own, own_units=True)
 
 
 def _tables(
-    show: _Show, names: Sequence[str], shares: Mapping[str, float]
+    show: _Show, names: Sequence[str], draft: Calibration
 ) -> tuple[dict[str, tuple[float, ...]], list[Mapping[str, float]]]:
     """The healthy reference of each kind of contrast and of all, and the scans' figures."""
     scores: dict[str, list[np.ndarray]] = {}
     figures = []
     for opinion in show(names, False):
-        joined = in_own_units(opinion.result.joined(shares)[opinion.brain])
-        scores.setdefault(opinion.result.contrast, []).append(joined)
+        joined = opinion.result.joined(draft.shares_for(opinion.result.contrast))
+        scores.setdefault(opinion.result.contrast, []).append(in_own_units(joined[opinion.brain]))
         figures.append(opinion.result.figures)
     tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
     tables[ANY] = fit_table(np.concatenate([p for parts in scores.values() for p in parts]))
@@ -130,30 +135,34 @@ def _thresholds(
     """The draft with what healthy cases, and others with synthetic lesions, add to it."""
     voxel_ml = float(np.prod(spacing)) / 1000
     healthy: list[np.ndarray] = []
+    counts: list[MaskCounts] = []
     kinds: list[str] = []
     case_scores: dict[str, list[float]] = {ANY: []}
     all_figures = list(figures)
     for opinion in show(clean, False):
-        healthy.append(_rarity(draft, opinion))
+        rarity = _rarity(draft, opinion)
+        healthy.append(rarity[opinion.brain])
+        counts.append(count_voxels(rarity))
         kinds.append(opinion.result.contrast)
         for name in {opinion.result.contrast, ANY}:
             case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
         all_figures.append(opinion.result.figures)
-    lesions = [(_rarity(draft, one), one.truth[one.brain]) for one in show(testing, True)]
-    threshold, reached = choose_threshold(healthy, lesions, voxel_ml, kinds=kinds)
-    return Calibration(
-        draft.tables,
-        threshold,
-        **reached,
-        shares=draft.shares,
+    lesions = [count_voxels(_rarity(draft, one), one.truth) for one in show(testing, True)]
+    chosen = choose_mask_rule(counts, lesions, voxel_ml, kinds=kinds)
+    return replace(
+        draft,
+        threshold=chosen.rule.threshold,
+        peak=chosen.rule.peak,
+        false_positives_ml=chosen.false_positives_ml,
+        dice=chosen.dice,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),
-        own_units=draft.own_units,
     )
 
 
 def _rarity(draft: Calibration, opinion: Opinion) -> np.ndarray:
-    """Calibrated scores of the brain's voxels, flat."""
-    joined = opinion.result.joined(draft.shares)
-    return draft(joined, opinion.result.contrast, opinion.brain)[opinion.brain]
+    """The calibrated map, 0 outside the brain."""
+    joined = opinion.result.joined(draft.shares_for(opinion.result.contrast))
+    rarity = draft(joined, opinion.result.contrast, opinion.brain)
+    return np.where(opinion.brain, rarity, np.float32(0))

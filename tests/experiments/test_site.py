@@ -52,6 +52,7 @@ def site_scan(
         ((Seen((contrast,), (ill,)), truth),),
         ({"noise": 0.3, "misfit": 0.1},),
         voxel_ml=0.008,
+        inside=np.ones((VOXELS // 1000, 25, 40), bool),
     )
 
 

@@ -63,7 +63,9 @@ def _pairs(folder: Folder, model: ModelFacts) -> Iterator[tuple[str, str]]:
         yield "training", ", ".join(f"{name} {value}" for name, value in model.training.items())
     if folder.threshold:
         choice = folder.text("threshold_choice")
-        yield "threshold of the masks", f"{folder.threshold:g}" + (f" ({choice})" if choice else "")
+        peak = folder.text("peak_threshold")
+        told = f"{folder.threshold:g}" + (f", {peak} somewhere in each lesion" if peak else "")
+        yield "threshold of the masks", told + (f" ({choice})" if choice else "")
     yield "brain in whole heads by", folder.text("brain_mask_tool")
     yield "predicted by", short_command(folder.text("command"))
     yield "predicted with", _versions(facts.get("versions"))
