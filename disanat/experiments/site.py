@@ -26,6 +26,7 @@ from disanat.scoring.calibration import (
     Calibration,
     fit_table,
     fpr_thresholds,
+    tail_quantiles,
 )
 from disanat.scoring.case_level import case_p_value, case_score
 from disanat.scoring.distribution import figure_bounds, unlike_training
@@ -39,8 +40,6 @@ FEWEST_SCANS = 5
 _FEWEST_OF_KIND = 3
 _WANTED_LESIONS = 12
 _MOST_FOLDS = 10
-_MOST_VOXELS = 300_000
-"""Of a scan, for the tables; drawn at random where it has more."""
 _PROMISED_ML = 1.0
 _RARE = 0.1
 
@@ -113,7 +112,7 @@ def calibrate_for_site(
             log.warning("case %s is left out: %s", case.name, mistake)
             left_out[case.name] = str(mistake)
     _check_number(len(scans), source)
-    return replace(recalibrate(model.calibration, scans, seed), left_out=left_out)
+    return replace(recalibrate(model.calibration, scans), left_out=left_out)
 
 
 def _check_number(scans: int, source: Path) -> None:
@@ -124,7 +123,7 @@ def _check_number(scans: int, source: Path) -> None:
         )
 
 
-def recalibrate(old: Calibration, scans: Sequence[SiteScan], seed: int = 0) -> SiteCalibration:
+def recalibrate(old: Calibration, scans: Sequence[SiteScan]) -> SiteCalibration:
     """The calibration that a site's healthy scans give, and what they show of the old one.
 
     All scans give the tables. Thresholds and case scores come from calibrations of which each knows
@@ -134,10 +133,9 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan], seed: int = 0) -> S
     Args:
         old: the model's calibration; kinds of contrast that the site does not show keep its tables.
         scans: of the site.
-        seed: of the choice of voxels.
     """
-    rng = np.random.default_rng(seed)
-    unseen = dict(_unseen(old, scans, rng))
+    quantiles = [[tail_quantiles(scores) for scores in scan.healthy.scores] for scan in scans]
+    unseen = dict(_unseen(old, scans, quantiles))
     healthy = [scan.healthy.rarity(unseen[scan.case]) for scan in scans]
     ill = [
         count_voxels(scan.volume(seen.rarity(unseen[scan.case])), scan.volume(truth))
@@ -150,7 +148,7 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan], seed: int = 0) -> S
     figures = [figures for scan in scans for figures in scan.figures]
     new = replace(
         old,
-        tables=_tables(old, scans, rng),
+        tables=_tables(old, scans, quantiles),
         threshold=chosen.rule.threshold,
         peak=chosen.rule.peak,
         false_positives_ml=chosen.false_positives_ml,
@@ -172,29 +170,28 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan], seed: int = 0) -> S
 
 
 def _unseen(
-    old: Calibration, scans: Sequence[SiteScan], rng: np.random.Generator
+    old: Calibration, scans: Sequence[SiteScan], quantiles: Sequence[Sequence[np.ndarray]]
 ) -> Iterator[tuple[str, Calibration]]:
     """For each case a draft of which it was no part."""
     folds = min(len(scans), _MOST_FOLDS)
     for fold in range(folds):
-        others = [scan for number, scan in enumerate(scans) if number % folds != fold]
-        draft = replace(old, tables=_tables(old, others, rng))
+        others = [number for number in range(len(scans)) if number % folds != fold]
+        tables = _tables(old, [scans[n] for n in others], [quantiles[n] for n in others])
+        draft = replace(old, tables=tables)
         for scan in scans[fold::folds]:
             yield scan.case, draft
 
 
 def _tables(
-    old: Calibration, scans: Sequence[SiteScan], rng: np.random.Generator
+    old: Calibration, scans: Sequence[SiteScan], quantiles: Sequence[Sequence[np.ndarray]]
 ) -> dict[str, tuple[float, ...]]:
     """The old tables, with those of the kinds of contrast that the scans show in their place."""
     found: dict[str, list[np.ndarray]] = {}
-    for scan in scans:
-        for contrast, scores in zip(scan.healthy.contrasts, scan.healthy.scores):
-            few = scores.size <= _MOST_VOXELS
-            some = scores if few else scores[rng.integers(scores.size, size=_MOST_VOXELS)]
-            found.setdefault(contrast, []).append(some)
+    for scan, channels in zip(scans, quantiles):
+        for contrast, known in zip(scan.healthy.contrasts, channels):
+            found.setdefault(contrast, []).append(known)
     tables = {
-        contrast: fit_table(np.concatenate(parts))
+        contrast: fit_table(parts)
         for contrast, parts in found.items()
         if len(parts) >= _FEWEST_OF_KIND
     }

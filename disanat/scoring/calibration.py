@@ -22,6 +22,7 @@ __all__ = [
     "fit_table",
     "fpr_thresholds",
     "in_own_units",
+    "tail_quantiles",
 ]
 
 _STEPS = np.arange(0.0, 6.01, 0.1)
@@ -40,11 +41,11 @@ class Calibration:
     """Tables that turn a method's raw score into -log10 of its rarity in healthy brains.
 
     `tables` holds, per kind of contrast, the raw scores that a fraction 10^-0, 10^-0.1, 10^-0.2 ...
-    of healthy voxels exceeds. `threshold` and `peak` are those of the stored `MaskRule`, in the
-    same units. `false_positives_ml` is the median volume of its mask in healthy brains that
-    nothing else was fitted on, `dice` the mean Dice on synthetic lesions. `shares` says how much of
-    each of a method's further scores is added to its first, `own_shares` by kind of contrast where
-    one has another share.
+    of the voxels of the median healthy brain exceeds. `threshold` and `peak` are those of the
+    stored `MaskRule`, in the same units. `false_positives_ml` is the median volume of its mask in
+    healthy brains that nothing else was fitted on, `dice` the mean Dice on synthetic lesions.
+    `shares` says how much of each of a method's further scores is added to its first, `own_shares`
+    by kind of contrast where one has another share.
 
     `fpr_thresholds` are those of `FALSE_POSITIVES`, `case_scores` the case scores of healthy cases
     by kind of contrast and of all as `ANY`, `bounds` the lowest and highest value of each of a
@@ -166,11 +167,25 @@ def _rarity(score: np.ndarray, table: Sequence[float]) -> np.ndarray:
     return np.asarray(rarity + beyond, np.float32)
 
 
-def fit_table(scores: np.ndarray) -> tuple[float, ...]:
-    """Quantiles of healthy scores as a calibration table, as far as ten voxels remain beyond."""
+def tail_quantiles(scores: np.ndarray) -> np.ndarray:
+    """Scores that a fraction 10^-0, 10^-0.1 ... of a scan's voxels exceeds, down to ten voxels."""
     last = np.log10(max(scores.size, 2) / _FEWEST_IN_TAIL)
-    steps = _STEPS[max(last, 1.0) >= _STEPS]
-    return tuple(float(q) for q in np.quantile(scores, 1 - 10.0**-steps))
+    shares = 10.0 ** -_STEPS[max(last, 1.0) >= _STEPS]
+    return np.asarray(np.quantile(scores, 1 - shares))
+
+
+def fit_table(scans: Sequence[np.ndarray]) -> tuple[float, ...]:
+    """A calibration table: the median over healthy scans of each of their quantiles.
+
+    The median, as a few scans in which a method fails would make up the whole tail if the voxels of
+    all were taken together.
+
+    Args:
+        scans: the `tail_quantiles` of each; the table is as long as the shortest.
+    """
+    length = min(len(quantiles) for quantiles in scans)
+    middle = np.median([quantiles[:length] for quantiles in scans], axis=0)
+    return tuple(float(q) for q in middle)
 
 
 def fpr_thresholds(healthy: Sequence[np.ndarray]) -> dict[str, float]:

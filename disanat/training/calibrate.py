@@ -19,6 +19,7 @@ from disanat.scoring.calibration import (
     fit_table,
     fpr_thresholds,
     in_own_units,
+    tail_quantiles,
 )
 from disanat.scoring.case_level import case_score
 from disanat.scoring.distribution import figure_bounds
@@ -31,9 +32,7 @@ __all__ = ["calibrate", "with_either_kind"]
 
 log = logging.getLogger(__name__)
 
-_FEW_CASES = 4
-_MANY_CASES = 8
-"""Where more cases say more: for the shares of further scores, and as healthy cases."""
+_MOST_CASES = 8
 _Show = Callable[[Sequence[str], bool], Iterator[Opinion]]
 
 
@@ -52,15 +51,13 @@ def calibrate(
         method: with its networks trained.
         configuration: of the training.
         cases: preprocessed cases.
-        split: its `reference` and `threshold` groups are used, up to four cases of each; up to
-            eight, each twice, for the shares of further scores, and up to eight without lesions of
-            the threshold group.
+        split: its `reference` and `threshold` groups are used, up to eight cases of each; for
+            the shares of further scores each twice.
         seed: of the renderings.
     """
-    reference, testing = split.reference[:_FEW_CASES], split.threshold[:_FEW_CASES]
-    clean = split.threshold[:_MANY_CASES]
-    weighing = with_either_kind(split.reference[:_MANY_CASES])
-    volumes = len(LOOKS) * (len(weighing) + len(reference) + len(testing) + len(clean))
+    reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
+    weighing = with_either_kind(reference)
+    volumes = len(LOOKS) * (len(weighing) + len(reference) + 2 * len(testing))
     draw = partial(predictions, np.random.default_rng(seed), method, configuration, cases)
     with tqdm(total=volumes, desc="calibrating", disable=None) as bar:
 
@@ -72,7 +69,7 @@ def calibrate(
         weighed = _weighed(show, weighing, method.learned_scores)
         tables, figures = _tables(show, reference, weighed)
         draft = replace(weighed, tables=tables)
-        finished = _thresholds(show, clean, testing, draft, figures, configuration.spacing)
+        finished = _thresholds(show, testing, draft, figures, configuration.spacing)
     log.info(
         "Shares of further scores: %s. Threshold %.2f, peak %.2f: Dice %.2f on synthetic lesions, "
         "%.2f mL of false positives in a healthy brain (median).",
@@ -113,20 +110,20 @@ def _tables(
     show: _Show, names: Sequence[str], draft: Calibration
 ) -> tuple[dict[str, tuple[float, ...]], list[Mapping[str, float]]]:
     """The healthy reference of each kind of contrast and of all, and the scans' figures."""
-    scores: dict[str, list[np.ndarray]] = {}
+    known: dict[str, list[np.ndarray]] = {}
     figures = []
     for opinion in show(names, False):
         joined = opinion.result.joined(draft.shares_for(opinion.result.contrast))
-        scores.setdefault(opinion.result.contrast, []).append(in_own_units(joined[opinion.brain]))
+        quantiles = tail_quantiles(in_own_units(joined[opinion.brain]))
+        known.setdefault(opinion.result.contrast, []).append(quantiles)
         figures.append(opinion.result.figures)
-    tables = {name: fit_table(np.concatenate(parts)) for name, parts in scores.items()}
-    tables[ANY] = fit_table(np.concatenate([p for parts in scores.values() for p in parts]))
+    tables = {name: fit_table(scans) for name, scans in known.items()}
+    tables[ANY] = fit_table([scan for scans in known.values() for scan in scans])
     return tables, figures
 
 
 def _thresholds(
     show: _Show,
-    clean: Sequence[str],
     testing: Sequence[str],
     draft: Calibration,
     figures: Sequence[Mapping[str, float]],
@@ -139,7 +136,7 @@ def _thresholds(
     kinds: list[str] = []
     case_scores: dict[str, list[float]] = {ANY: []}
     all_figures = list(figures)
-    for opinion in show(clean, False):
+    for opinion in show(testing, False):
         rarity = _rarity(draft, opinion)
         healthy.append(rarity[opinion.brain])
         counts.append(count_voxels(rarity))

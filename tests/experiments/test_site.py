@@ -17,7 +17,13 @@ from disanat.experiments.site_scans import Seen, SiteScan, look_at
 from disanat.inference.model import Model, load_model
 from disanat.io.cases import Case
 from disanat.methods.interface import ChannelResult, Detector, PreparedChannel
-from disanat.scoring.calibration import ANY, Calibration, fit_table
+from disanat.scoring.calibration import (
+    ANY,
+    Calibration,
+    fit_table,
+    fpr_thresholds,
+    tail_quantiles,
+)
 
 VOXELS = 60_000
 SHIFT, SPREAD = 0.4, 1.3
@@ -26,7 +32,7 @@ SHIFT, SPREAD = 0.4, 1.3
 def old_calibration() -> Calibration:
     """Of scores that are normal in healthy brains."""
     scores = np.random.default_rng(0).standard_normal(2_000_000)
-    table = fit_table(scores)
+    table = fit_table([tail_quantiles(scores)])
     return Calibration(
         {"t1": table, "flair": table, ANY: table},
         threshold=3.0,
@@ -98,13 +104,20 @@ def test_what_the_site_does_not_show_stays_as_it_was(scans: Sequence[SiteScan]) 
 
 
 def test_a_scan_is_judged_by_a_calibration_that_has_not_seen_it(scans: Sequence[SiteScan]) -> None:
-    """An odd scan spoils the table that knows it, and would be found usual by it."""
-    odd = site_scan(20, shift=3.0)
-    found = recalibrate(old_calibration(), [*scans[:4], odd])
-    one = found.promises[0]
-    known = [scan.healthy.rarity(found.calibration) for scan in [*scans[:4], odd]]
-    by_itself = [float(np.mean(k >= one.new)) for k in known]
-    assert one.after.high is not None and one.after.high > max(by_itself)
+    several = [*scans[:4], site_scan(20, shift=3.0)]
+    found = recalibrate(old_calibration(), several)
+    quantiles = [tail_quantiles(scan.healthy.scores[0]) for scan in several]
+    unseen = []
+    for number, scan in enumerate(several):
+        others = [one for place, one in enumerate(quantiles) if place != number]
+        table = {"t1": fit_table(others)}
+        unseen.append(scan.healthy.rarity(replace(old_calibration(), tables=table)))
+    threshold = fpr_thresholds(unseen)["1%"]
+    assert found.promises[0].new == pytest.approx(threshold)
+    after = np.mean([np.mean(rarity >= threshold) for rarity in unseen])
+    assert found.promises[0].after.mean == pytest.approx(after)
+    seen = [scan.healthy.rarity(found.calibration) for scan in several]
+    assert fpr_thresholds(seen)["1%"] < 0.99 * threshold, "each would be found more usual"
 
 
 def test_channels_are_fused_by_their_mean() -> None:

@@ -13,12 +13,13 @@ from disanat.scoring.calibration import (
     fit_table,
     fpr_thresholds,
     in_own_units,
+    tail_quantiles,
 )
 from disanat.scoring.mask import MaskRule
 
 
 def calibration(scores: np.ndarray) -> Calibration:
-    return Calibration({"t1": fit_table(scores)}, 2.0, 0.0, 0.0)
+    return Calibration({"t1": fit_table([tail_quantiles(scores)])}, 2.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("spread", ["normal", "exponential", "ties"])
@@ -57,7 +58,7 @@ def test_it_is_monotone_and_goes_on_beyond_the_tail() -> None:
 def test_scans_that_spread_scores_otherwise_are_as_rare() -> None:
     rng = np.random.default_rng(4)
     own = replace(
-        Calibration({"t1": fit_table(in_own_units(rng.normal(size=100_000)))}, 2.0, 0.0, 0.0),
+        calibration(in_own_units(rng.normal(size=100_000))),
         own_units=True,
     )
     brain = np.ones(100_000, bool)
@@ -130,3 +131,15 @@ def test_a_kind_of_contrast_may_have_shares_of_its_own() -> None:
     assert some.shares_for("flair") == some.shares
     assert some.told_shares() == "comparator 0.5, residual 0, comparator 1 in t1-like scans"
     assert calibration(np.arange(1000.0)).told_shares() == "none"
+
+
+def test_a_scan_in_which_a_method_fails_does_not_make_the_tail() -> None:
+    rng = np.random.default_rng(10)
+    scans = [tail_quantiles(rng.normal(size=50_000)) for _ in range(4)]
+    failed = rng.normal(size=10_000)
+    failed[:2000] += 30
+    table = fit_table([*scans, tail_quantiles(failed)])
+    assert len(table) == len(tail_quantiles(failed)), "as long as the shortest"
+    single = np.array([scan[: len(table)] for scan in scans])
+    assert (table >= single.min(0)).all() and (table <= single.max(0)).all()
+    assert tail_quantiles(failed)[10] > 25
