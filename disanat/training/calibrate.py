@@ -51,13 +51,13 @@ def calibrate(
         method: with its networks trained.
         configuration: of the training.
         cases: preprocessed cases.
-        split: its `reference` and `threshold` groups are used, up to eight cases of each; for
-            the shares of further scores each twice.
+        split: its `reference` and `threshold` groups are used, up to eight cases of each, in
+            each contrast twice: contrasts are drawn at random, and single ones may be odd.
         seed: of the renderings.
     """
-    reference, testing = split.reference[:_MOST_CASES], split.threshold[:_MOST_CASES]
-    weighing = with_either_kind(reference)
-    volumes = len(LOOKS) * (len(weighing) + len(reference) + 2 * len(testing))
+    reference = with_either_kind(split.reference[:_MOST_CASES])
+    testing = with_either_kind(split.threshold[:_MOST_CASES])
+    volumes = 2 * len(LOOKS) * (len(reference) + len(testing))
     draw = partial(predictions, np.random.default_rng(seed), method, configuration, cases)
     with tqdm(total=volumes, desc="calibrating", disable=None) as bar:
 
@@ -66,7 +66,7 @@ def calibrate(
                 yield opinion
                 bar.update()
 
-        weighed = _weighed(show, weighing, method.learned_scores)
+        weighed = _weighed(show, reference, method.learned_scores)
         tables, figures = _tables(show, reference, weighed)
         draft = replace(weighed, tables=tables)
         finished = _thresholds(show, testing, draft, figures, configuration.spacing)
@@ -136,14 +136,16 @@ def _thresholds(
     kinds: list[str] = []
     case_scores: dict[str, list[float]] = {ANY: []}
     all_figures = list(figures)
-    for opinion in show(testing, False):
+    first_time = len(LOOKS) * len(set(testing))
+    for number, opinion in enumerate(show(testing, False)):
         rarity = _rarity(draft, opinion)
         healthy.append(rarity[opinion.brain])
         counts.append(count_voxels(rarity))
         kinds.append(opinion.result.contrast)
-        for name in {opinion.result.contrast, ANY}:
-            case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
         all_figures.append(opinion.result.figures)
+        if number < first_time:  # a brain that is counted twice is no second healthy brain
+            for name in {opinion.result.contrast, ANY}:
+                case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
     lesions = [count_voxels(_rarity(draft, one), one.truth) for one in show(testing, True)]
     chosen = choose_mask_rule(counts, lesions, voxel_ml, kinds=kinds)
     return replace(
