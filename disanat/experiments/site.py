@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from disanat.errors import DatasetError, DisanatError
-from disanat.evaluation.bootstrap import Estimate, estimate_mean, estimate_median
+from disanat.evaluation.bootstrap import Estimate, estimate_median
 from disanat.experiments.site_scans import SiteScan, look_at
 from disanat.inference.model import Model
 from disanat.io.cases import find_brain_mask, find_cases
@@ -48,10 +48,9 @@ _RARE = 0.1
 class Promise:
     """What a threshold promises in healthy brains, and what the site's healthy scans show.
 
-    Of `1%` and `5%` the figures are shares of voxels, means over scans; of `best` they are mL, the
-    median over scans. `before` is at the model's own threshold; `after` at the new one, each scan
-    judged by a calibration that had not seen it. `old` and `new` are the thresholds, the peaks
-    those of `best` alone.
+    Of `1%` and `5%` the figures are shares of voxels, of `best` mL; medians over scans. `before` is
+    at the model's own threshold; `after` at the new one, each scan judged by a calibration that had
+    not seen it. `old` and `new` are the thresholds, the peaks those of `best` alone.
     """
 
     threshold: str
@@ -241,7 +240,7 @@ def _promises(
     after: Sequence[np.ndarray],
 ) -> Iterator[Promise]:
     def shares(maps: Sequence[np.ndarray], limit: float) -> Estimate:
-        return estimate_mean([float(np.mean(rarity >= limit)) for rarity in maps])
+        return estimate_median([float(np.mean(rarity >= limit)) for rarity in maps])
 
     def volumes(maps: Sequence[np.ndarray], rule: MaskRule) -> Estimate:
         masks = [rule(scan.volume(r), scan.inside) for r, scan in zip(maps, scans)]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 __all__ = ["LEVELS", "ChosenRule", "MaskCounts", "MaskRule", "choose_mask_rule", "count_voxels"]
 
@@ -17,8 +14,7 @@ LEVELS = np.arange(1.5, 12.01, 0.25)
 """Of the anomaly map: what thresholds are chosen from."""
 _FEWEST_OF_A_KIND = 3
 """Healthy volumes of a kind of contrast whose median is taken on its own."""
-_NEIGHBOURS = tuple(step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
-"""One of each pair of opposite steps to a voxel's 26 neighbours."""
+_TOUCHING = np.ones((3, 3, 3), bool)
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,8 @@ class MaskRule:
         unusual = np.asarray((anomaly >= self.threshold) & brain)
         if self.peak is None or self.peak <= self.threshold:
             return unusual
-        regions, _ = ndimage.label(unusual, structure=np.ones((3, 3, 3), bool))
-        rare = np.zeros(int(regions.max()) + 1, bool)
+        regions, number = ndimage.label(unusual, structure=_TOUCHING)
+        rare = np.zeros(number + 1, bool)
         rare[regions[unusual & (anomaly >= self.peak)]] = True
         return np.asarray(rare[regions])
 
@@ -85,53 +81,19 @@ def count_voxels(anomaly: np.ndarray, truth: np.ndarray | None = None) -> MaskCo
         anomaly: the map, (S, P, L), 0 outside the brain.
         truth: bool, same shape, the lesion; None in a healthy brain.
     """
-    inside = anomaly >= LEVELS[0]
-    values = anomaly[inside]
-    lesion = np.zeros(values.size, bool) if truth is None else truth[inside]
-    first, second = _neighbours(inside)
     found = np.zeros((LEVELS.size, LEVELS.size), np.int64)
     hits = np.zeros_like(found)
     for row, level in enumerate(LEVELS):
-        kept = values >= level
-        values, lesion = values[kept], lesion[kept]
-        first, second = _renumbered(kept, first, second)
-        peaks = _peaks(values, first, second)
+        inside = np.asarray(anomaly >= level)
+        regions, number = ndimage.label(inside, structure=_TOUCHING)
+        own = regions[inside]
+        highest = np.zeros(number + 1)
+        np.maximum.at(highest, own, anomaly[inside])
+        peaks = highest[own]
         found[row, row:] = _reaching(peaks, LEVELS[row:])
-        hits[row, row:] = _reaching(peaks[lesion], LEVELS[row:])
+        if truth is not None:
+            hits[row, row:] = _reaching(peaks[truth[inside]], LEVELS[row:])
     return MaskCounts(found, hits, 0 if truth is None else int(np.count_nonzero(truth)))
-
-
-def _neighbours(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of voxels that touch, as their places among those that are `inside`."""
-    place = np.full(np.array(inside.shape) + 2, -1, np.int64)
-    core = (slice(1, -1),) * 3
-    place[core][inside] = np.arange(np.count_nonzero(inside))
-    there = np.argwhere(inside) + 1
-    firsts, seconds = [], []
-    for step in _NEIGHBOURS:
-        other = place[tuple((there + step).T)]
-        touching = np.flatnonzero(other >= 0)
-        firsts.append(touching)
-        seconds.append(other[touching])
-    return np.concatenate(firsts), np.concatenate(seconds)
-
-
-def _renumbered(
-    kept: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs of which both voxels are kept, as places among these."""
-    both = kept[first] & kept[second]
-    place = np.cumsum(kept) - 1
-    return place[first[both]], place[second[both]]
-
-
-def _peaks(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """For each voxel the highest value of its region."""
-    links = coo_array((np.ones(first.size, bool), (first, second)), shape=(values.size,) * 2)
-    regions, number = connected_components(links, directed=False)
-    peaks = np.zeros(regions)
-    np.maximum.at(peaks, number, values)
-    return np.asarray(peaks[number])
 
 
 def _reaching(peaks: np.ndarray, levels: np.ndarray) -> np.ndarray:
