@@ -59,11 +59,13 @@ def choose_own_shares(
     kinds: Sequence[str],
     common: Mapping[str, float],
 ) -> dict[str, dict[str, float]]:
-    """Shares of single kinds of contrast, where the common ones are worse than they need be.
+    """Shares of learned scores in single kinds of contrast, where the common ones are not enough.
 
     A kind keeps the common share unless its volumes do worse with it than with the best by more
     than one standard error of the difference; then it takes the share nearest to the common one
-    that does not. So few volumes move it little.
+    that does not. So few volumes move it little. Scores that were not learned have no shares of their
+    own: half of a kind's volumes judge them, too few to tell what finds lesions from what finds
+    anything bright.
 
     Args:
         cases, known, learned: as of `choose_shares`.
@@ -77,10 +79,10 @@ def choose_own_shares(
     found: dict[str, dict[str, float]] = {}
     for kind in sorted(set(kinds)):
         own = dict(common)
-        for name in common:
+        for name in (name for name in common if name in learned):
             judges = [
                 cases[number]
-                for number in _judges(len(cases), known, name not in learned)
+                for number in _judges(len(cases), known, False)
                 if kinds[number] == kind
             ]
             if len(judges) >= _FEWEST_JUDGES:

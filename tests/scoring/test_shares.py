@@ -78,9 +78,12 @@ def test_a_kind_keeps_the_common_share_without_a_reason() -> None:
     kinds = ["t1", "t2"] * 6
     cases = looks([True] * 12)
     common = choose_shares(cases)
-    assert choose_own_shares(cases, [False] * 12, [], kinds, common) == {}
+    assert choose_own_shares(cases, [False] * 12, ["further"], kinds, common) == {}
     few = ["t1"] * 3 + ["t2"] * 9
-    assert "t1" not in choose_own_shares(cases, [False] * 12, [], few, {"further": 0.0})
+    assert "t1" not in choose_own_shares(cases, [False] * 12, ["further"], few, {"further": 0.0})
+    assert choose_own_shares(cases, [False] * 12, [], kinds, {"further": 0.0}) == {}
+    other = choose_own_shares(cases, [False] * 12, ["absent"], kinds, {"further": 0.0})
+    assert other == {}, "an ablated method has no comparator"
 
 
 def test_a_kind_is_judged_by_the_lesions_that_may_judge() -> None:
@@ -88,5 +91,6 @@ def test_a_kind_is_judged_by_the_lesions_that_may_judge() -> None:
     cases = looks([True, False] * 6)
     known, kinds = [True, False] * 6, ["t1"] * 12
     assert choose_own_shares(cases, known, ["further"], kinds, {"further": 0.0}) == {}
-    own = choose_own_shares(cases, known, [], kinds, {"further": 0.0})
+    other = [not one for one in known]
+    own = choose_own_shares(cases, other, ["further"], kinds, {"further": 0.0})
     assert own["t1"]["further"] >= 0.5
