@@ -193,7 +193,8 @@ def _scores(data: Mapping[str, Any], scores: Scores) -> list[str]:
         which = f"of **another** training of the same method ({other}), not of this model"
     return [
         "On healthy scans that were set aside, from `model.json`: threshold "
-        f"{calibration['threshold']:.2f}; at it {calibration['false_positives_ml']:.2f} mL of "
+        f"{calibration['threshold']:.2f}, with a peak of {calibration['peak']:.2f} in each lesion; "
+        f"with them {calibration['false_positives_ml']:.2f} mL of "
         "false positives in the median healthy brain, and a mean Dice of "
         f"{calibration['dice']:.2f} on synthetic lesions.",
         "",

@@ -63,9 +63,9 @@ def choose_own_shares(
 
     A kind keeps the common share unless its volumes do worse with it than with the best by more
     than one standard error of the difference; then it takes the share nearest to the common one
-    that does not. So few volumes move it little. Scores that were not learned have no shares of their
-    own: half of a kind's volumes judge them, too few to tell what finds lesions from what finds
-    anything bright.
+    that does not. So few volumes move it little. Scores that were not learned have no shares of
+    their own: half of a kind's volumes judge them, too few to tell what finds lesions from what
+    finds anything bright.
 
     Args:
         cases, known, learned: as of `choose_shares`.
