@@ -91,9 +91,8 @@ def synthetic_precisions(home: Home, folder: Path) -> dict[str, float]:
     for opinion in predictions(
         np.random.default_rng(_LESION_SEED), model.method, model.configuration, cases, names, True
     ):
-        score = opinion.result.joined(
-            model.calibration.shares_for(opinion.result.contrast)
-        )
+        shares = model.calibration.shares_for(opinion.result.contrast)
+        score = opinion.result.joined(shares)
         found.append(average_precision_score(opinion.truth[opinion.brain], score[opinion.brain]))
     return dict(zip(names, np.reshape(found, (len(names), len(LOOKS))).mean(1).tolist()))
 

@@ -106,9 +106,7 @@ def _judges(volumes: int, known: Sequence[bool], wanted: bool) -> list[int]:
     return [number for number, kind in enumerate(known) if kind == wanted] or [*range(volumes)]
 
 
-def _precisions(
-    cases: Sequence[_Case], shares: Mapping[str, float]
-) -> np.ndarray:
+def _precisions(cases: Sequence[_Case], shares: Mapping[str, float]) -> np.ndarray:
     """Average precision of the joined score of each volume."""
     joined = (
         (truth, score + sum(shares[name] * further[name] for name in shares))
