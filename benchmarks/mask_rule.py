@@ -26,7 +26,7 @@ from disanat.training.calibrate import with_either_kind
 from disanat.training.looks import LOOKS, predictions
 from disanat.training.splits import split_stored
 from disanat.training.train import cases_folder
-from steps import ROOT, commit, machine
+from steps import ROOT, commit, machine, synthetic_lesion_parser
 
 PAGE = "benchmarks/mask_rule.md"
 KINDS = {"t1": "T1-like", "t2": "T2-like", "flair": "FLAIR-like"}
@@ -153,12 +153,7 @@ def page(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-m", "--model", default="pretrained", help="default: the shipped model")
-    parser.add_argument("--home", type=Path, default=ROOT / "real_home", help="the home folder")
-    parser.add_argument("--cases", type=int, default=13, help="healthy cases (default: 13)")
-    parser.add_argument("--seed", type=int, default=0, help="of the lesions (default: 0)")
-    args = parser.parse_args()
+    args = synthetic_lesion_parser((__doc__ or "").splitlines()[0]).parse_args()
     start = time.monotonic()
     try:
         model = load_model(find_model(resolve_home(args.home), args.model))

@@ -25,7 +25,7 @@ from disanat.reporting.markdown import markdown_table
 from disanat.training.looks import LOOKS, predictions
 from disanat.training.splits import split_stored
 from disanat.training.train import cases_folder
-from steps import ROOT, commit, machine
+from steps import ROOT, commit, machine, synthetic_lesion_parser
 
 PAGE = "benchmarks/score_parts.md"
 FIRST, JOINED = "likelihood ratio and place", "whole score"
@@ -125,12 +125,7 @@ def page(model: Model, args: argparse.Namespace, volumes: list[Volume], minutes:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-m", "--model", default="pretrained", help="default: the shipped model")
-    parser.add_argument("--home", type=Path, default=ROOT / "real_home", help="the home folder")
-    parser.add_argument("--cases", type=int, default=13, help="healthy cases (default: 13)")
-    parser.add_argument("--seed", type=int, default=0, help="of the lesions (default: 0)")
-    args = parser.parse_args()
+    args = synthetic_lesion_parser((__doc__ or "").splitlines()[0]).parse_args()
     start = time.monotonic()
     try:
         model = load_model(find_model(resolve_home(args.home), args.model))

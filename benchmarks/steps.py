@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shlex
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "Commands", "Stopwatch", "commit", "machine"]
+__all__ = ["ROOT", "Commands", "Stopwatch", "commit", "machine", "synthetic_lesion_parser"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,3 +87,13 @@ def machine() -> str:
     cores = len(usable(0)) if usable else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{model}, {cores} cores, {memory:.0f} GiB memory"
+
+
+def synthetic_lesion_parser(description: str) -> argparse.ArgumentParser:
+    """Flags of the pages on synthetic lesions in healthy scans: model, home, cases and seed."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("-m", "--model", default="pretrained", help="default: the shipped model")
+    parser.add_argument("--home", type=Path, default=ROOT / "real_home", help="the home folder")
+    parser.add_argument("--cases", type=int, default=13, help="healthy cases (default: 13)")
+    parser.add_argument("--seed", type=int, default=0, help="of the lesions (default: 0)")
+    return parser
