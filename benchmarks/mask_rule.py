@@ -1,4 +1,4 @@
-"""What the peak of the mask's rule is worth, on synthetic lesions in healthy scans.
+"""What the parts of the mask's rule are worth, on synthetic lesions in healthy scans.
 
 `benchmarks/mask_rule.md` is only ever written by this script. Real lesions have no part in it.
 """
@@ -21,7 +21,15 @@ from disanat.home import atomic_path, resolve_home
 from disanat.inference.find import find_model
 from disanat.inference.model import Model, load_model
 from disanat.reporting.markdown import markdown_table
-from disanat.scoring.mask import LEVELS, ChosenRule, MaskCounts, choose_mask_rule, count_voxels
+from disanat.scoring.mask import (
+    LEVELS,
+    ChosenRules,
+    MaskCounts,
+    MaskRule,
+    choose_mask_rules,
+    count_voxels,
+    told_rules,
+)
 from disanat.training.calibrate import with_either_kind
 from disanat.training.looks import LOOKS, predictions
 from disanat.training.splits import split_stored
@@ -85,12 +93,16 @@ def halves(model: Model, home: Path, number: int, seed: int) -> tuple[Half, Half
     return found
 
 
-def row(name: str, chosen: ChosenRule, judge: Half, voxel_ml: float) -> dict[str, str]:
-    """What a rule, chosen on one half, does in the other."""
-    rule = chosen.rule
-    at = tuple(int(np.flatnonzero(value == LEVELS)[0]) for value in (rule.threshold, rule.peak))
-    dice = np.array([one.dice()[at] for one in judge.lesions])
-    volumes = np.array([one.found[at] for one in judge.healthy]) * voxel_ml
+def row(name: str, chosen: ChosenRules, judge: Half, voxel_ml: float) -> dict[str, str]:
+    """What rules, chosen on one half, do in the other."""
+
+    def at(kind: str) -> tuple[int, ...]:
+        return _place(chosen.own.get(kind, chosen.common))
+
+    ill = zip(judge.lesions, judge.lesion_kinds, strict=True)
+    clean_ones = zip(judge.healthy, judge.healthy_kinds, strict=True)
+    dice = np.array([one.dice()[at(kind)] for one, kind in ill])
+    volumes = np.array([one.found[at(kind)] for one, kind in clean_ones]) * voxel_ml
     own = {
         f"Dice, {told}": _mean(dice[np.array(judge.lesion_kinds) == kind])
         for kind, told in KINDS.items()
@@ -99,8 +111,12 @@ def row(name: str, chosen: ChosenRule, judge: Half, voxel_ml: float) -> dict[str
         f"FP mL, {told}": _median(volumes[np.array(judge.healthy_kinds) == kind])
         for kind, told in KINDS.items()
     }
-    first = {"rule": name, "threshold": f"{rule.threshold:.2f}", "peak": f"{rule.peak:.2f}"}
-    return first | {"Dice": _mean(dice)} | own | clean
+    told = told_rules(chosen.common, chosen.own)
+    return {"rule": name, "threshold": told, "Dice": _mean(dice)} | own | clean
+
+
+def _place(rule: MaskRule) -> tuple[int, ...]:
+    return tuple(int(np.flatnonzero(value == LEVELS)[0]) for value in (rule.threshold, rule.peak))
 
 
 def _mean(values: np.ndarray) -> str:
@@ -112,12 +128,18 @@ def _median(values: np.ndarray) -> str:
 
 
 def rows(found: tuple[Half, Half], voxel_ml: float) -> list[dict[str, str]]:
-    """Each half chooses, the other judges; without and with a peak."""
+    """Each half chooses, the other judges; without and with a peak, common and by kind."""
     table = []
     for chooser, judge, told in ((*found, "first"), (*found[::-1], "second")):
-        for name, half in (("no peak", chooser.without_peak()), ("with a peak", chooser)):
-            chosen = choose_mask_rule(
-                half.healthy, half.lesions, voxel_ml, kinds=half.healthy_kinds
+        bare = chooser.without_peak()
+        for name, half, kinds in (
+            ("no peak", bare, ()),
+            ("with a peak", chooser, ()),
+            ("no peak, by kind of contrast", bare, bare.lesion_kinds),
+            ("with a peak, by kind of contrast", chooser, chooser.lesion_kinds),
+        ):
+            chosen = choose_mask_rules(
+                half.healthy, half.lesions, voxel_ml, half.healthy_kinds, kinds
             )
             table.append(row(f"{name}, chosen on the {told} half", chosen, judge, voxel_ml))
     best = np.mean([one.dice().max() for half in found for one in half.lesions])
@@ -131,14 +153,15 @@ def page(
     """The whole page."""
     return "\n".join(
         [
-            "# What the peak of the mask's rule is worth",
+            "# What the parts of the mask's rule are worth",
             "",
             "Written by `benchmarks/mask_rule.py`; not edited by hand. Mean Dice of masks against",
             "synthetic lesions in healthy scans that trained nothing (the validation cases), as",
             "they are and rendered as T2 and FLAIR, and the volume marked in the median of the",
             "same scans without lesions. Every other case chooses a rule, as the calibration does:",
             "the best mean Dice at no more than 1 mL in the median healthy brain of each kind of",
-            "contrast. The rest judge it, and the other way round.",
+            "contrast. The rest judge it, and the other way round. *By kind of contrast*: each kind",
+            "may have a rule of its own, which has to keep that kind alone clean.",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
             f"- machine: {machine()}; {minutes:.0f} min",

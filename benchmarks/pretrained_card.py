@@ -18,7 +18,9 @@ from disanat.inference.model import (
     read_weights,
 )
 from disanat.methods.interface import Method
+from disanat.plans import from_dict
 from disanat.reporting.markdown import markdown_table
+from disanat.scoring.calibration import Calibration
 from disanat.tissues import scheme_by_names
 from steps import ROOT
 
@@ -193,8 +195,8 @@ def _scores(data: Mapping[str, Any], scores: Scores) -> list[str]:
         which = f"of **another** training of the same method ({other}), not of this model"
     return [
         "On healthy scans that were set aside, from `model.json`: threshold "
-        f"{calibration['threshold']:.2f}, with a peak of {calibration['peak']:.2f} in each lesion; "
-        f"with them {calibration['false_positives_ml']:.2f} mL of "
+        f"{from_dict(calibration, Calibration).told_rules()} (what a lesion reaches everywhere and "
+        f"somewhere); with them {calibration['false_positives_ml']:.2f} mL of "
         "false positives in the median healthy brain, and a mean Dice of "
         f"{calibration['dice']:.2f} on synthetic lesions.",
         "",

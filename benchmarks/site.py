@@ -104,9 +104,10 @@ def cells(scans: Sequence[SiteScan], calibration: Calibration) -> dict[str, str]
     for name in FALSE_POSITIVES:
         limit = calibration.mask_rule(name).threshold
         row[name] = _text(estimate_median([float(np.mean(m >= limit)) for m in maps]), 100, "%")
-    rule = calibration.mask_rule(BEST)
+    rules = [calibration.mask_rule(BEST, scan.healthy.contrasts) for scan in scans]
     volumes = [
-        np.count_nonzero(rule(s.volume(m), s.inside)) * s.voxel_ml for m, s in zip(maps, scans)
+        np.count_nonzero(rule(s.volume(m), s.inside)) * s.voxel_ml
+        for rule, m, s in zip(rules, maps, scans)
     ]
     return row | {"marked": _text(estimate_median(volumes), 1, " mL")}
 

@@ -108,7 +108,7 @@ def write_page(found: Stress, predictor: Predictor, study: Study) -> None:
         ("date", f"{datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}"),
         ("machine", machine()),
         ("model", f"{model.method.name} on {model.plans.dataset}"),
-        ("threshold", f"{predictor.threshold:.2f}"),
+        ("threshold", predictor.told_mask_rules()),
         ("seed", str(study.seed)),
         ("strengths", f"{max(len(k.strengths) for k in study.degradations)} of each five"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -75,10 +76,16 @@ def test_mask_is_where_the_anomaly_map_reaches_threshold_and_peak(
     facts = json.loads((out / "prediction.json").read_text())
     anomaly, mask = canonical(out / f"{case}_anomaly.nii.gz"), canonical(out / f"{case}.nii.gz")
     brain = canonical(out / f"{case}_brainmask.nii.gz")
-    unusual = (anomaly >= facts["threshold"]) & (brain > 0)
+    with open(out / "predictions.csv", newline="", encoding="utf-8") as handle:
+        row = {one["case"]: one for one in csv.DictReader(handle)}[case]
+    rules = [facts, *facts["own_thresholds"].values()]
+    told = [(rule["threshold"], rule["peak_threshold"]) for rule in rules]
+    threshold, peak = float(row["threshold"]), float(row["peak_threshold"])
+    assert (threshold, peak) in told
+    unusual = (anomaly >= threshold) & (brain > 0)
     regions, count = ndimage.label(unusual, structure=np.ones((3, 3, 3)))
     peaks = ndimage.maximum(anomaly, regions, np.arange(1, count + 1))
-    rare = 1 + np.flatnonzero(peaks >= facts["peak_threshold"])
+    rare = 1 + np.flatnonzero(peaks >= peak)
     np.testing.assert_array_equal(mask > 0, np.isin(regions, rare))
     assert anomaly.dtype == np.float32 and anomaly.min() == 0 and (anomaly[brain == 0] == 0).all()
     assert set(np.unique(mask)) <= {0, 1}

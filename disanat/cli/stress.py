@@ -89,7 +89,7 @@ def _head(
     guided = "" if study.guide is None else f"; channel {study.guide} guides, and is not predicted"
     return [
         ("model", f"{model.method.name} on {model.plans.dataset}, {model.configuration.name}"),
-        ("threshold", f"{predictor.threshold:.2f}"),
+        ("threshold", predictor.told_mask_rules()),
         ("cases", f"{sum(not h for h in first.values())} with lesions, {sum(first.values())} "
                   f"healthy{guided}"),
         ("seed", str(study.seed)),

@@ -27,10 +27,11 @@ from disanat.scoring.calibration import (
     fit_table,
     fpr_thresholds,
     tail_quantiles,
+    with_mask_rules,
 )
 from disanat.scoring.case_level import case_p_value, case_score
 from disanat.scoring.distribution import figure_bounds, unlike_training
-from disanat.scoring.mask import MaskRule, choose_mask_rule, count_voxels
+from disanat.scoring.mask import choose_mask_rules, count_voxels
 
 __all__ = ["FEWEST_SCANS", "Promise", "SiteCalibration", "calibrate_for_site", "recalibrate"]
 
@@ -50,7 +51,8 @@ class Promise:
 
     Of `1%` and `5%` the figures are shares of voxels, of `best` mL; medians over scans. `before` is
     at the model's own threshold; `after` at the new one, each scan judged by a calibration that had
-    not seen it. `old` and `new` are the thresholds, the peaks those of `best` alone.
+    not seen it. `old` and `new` are the thresholds (of `best` the common ones), `told_old` and
+    `told_new` all that decides, in words.
     """
 
     threshold: str
@@ -59,8 +61,8 @@ class Promise:
     after: Estimate
     old: float
     new: float
-    old_peak: float | None = None
-    new_peak: float | None = None
+    told_old: str
+    told_new: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan]) -> SiteCalibration:
 
     All scans give the tables. Thresholds and case scores come from calibrations of which each knows
     all scans but those it judges (cross-validation, ten folds at most), as a table that knows a
-    scan would find it too usual.
+    scan would find it too usual. Rules of kinds of contrast that the site does not show stay.
 
     Args:
         old: the model's calibration; kinds of contrast that the site does not show keep its tables.
@@ -136,22 +138,21 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan]) -> SiteCalibration:
     quantiles = [[tail_quantiles(scores) for scores in scan.healthy.scores] for scan in scans]
     unseen = dict(_unseen(old, scans, quantiles))
     healthy = [scan.healthy.rarity(unseen[scan.case]) for scan in scans]
-    ill = [
-        count_voxels(scan.volume(seen.rarity(unseen[scan.case])), scan.volume(truth))
-        for scan in scans
-        for seen, truth in scan.lesions
-    ]
+    ill, lesion_kinds = [], []
+    for scan in scans:
+        for seen, truth in scan.lesions:
+            rarity = scan.volume(seen.rarity(unseen[scan.case]))
+            ill.append(count_voxels(rarity, scan.volume(truth)))
+            lesion_kinds.append(" ".join(seen.contrasts))
     clean = [count_voxels(scan.volume(rarity)) for scan, rarity in zip(scans, healthy)]
     volumes, kinds = zip(*((scan.voxel_ml, " ".join(scan.healthy.contrasts)) for scan in scans))
-    chosen = choose_mask_rule(clean, ill, volumes, kinds=kinds)
+    chosen = choose_mask_rules(clean, ill, volumes, kinds, lesion_kinds)
+    tables = _tables(old, scans, quantiles)
+    kept = {k: rule for k, rule in old.own_rules.items() if tables.get(k) == old.tables.get(k)}
     figures = [figures for scan in scans for figures in scan.figures]
     new = replace(
-        old,
-        tables=_tables(old, scans, quantiles),
-        threshold=chosen.rule.threshold,
-        peak=chosen.rule.peak,
-        false_positives_ml=chosen.false_positives_ml,
-        dice=chosen.dice,
+        with_mask_rules(replace(old, own_rules=kept), chosen),
+        tables=tables,
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores={**old.case_scores, **_case_scores(scans, healthy)},
         bounds=_wider(old.bounds, figure_bounds(figures)),
@@ -242,8 +243,12 @@ def _promises(
     def shares(maps: Sequence[np.ndarray], limit: float) -> Estimate:
         return estimate_median([float(np.mean(rarity >= limit)) for rarity in maps])
 
-    def volumes(maps: Sequence[np.ndarray], rule: MaskRule) -> Estimate:
-        masks = [rule(scan.volume(r), scan.inside) for r, scan in zip(maps, scans)]
+    def volumes(maps: Sequence[np.ndarray], by: Calibration) -> Estimate:
+        rules = [by.mask_rule(BEST, scan.healthy.contrasts) for scan in scans]
+        masks = [
+            rule(scan.volume(rarity), scan.inside)
+            for rule, rarity, scan in zip(rules, maps, scans)
+        ]
         return estimate_median(
             [np.count_nonzero(mask) * scan.voxel_ml for mask, scan in zip(masks, scans)]
         )
@@ -251,9 +256,12 @@ def _promises(
     for name, share in FALSE_POSITIVES.items():
         if name in old.fpr_thresholds:
             first, last = old.fpr_thresholds[name], new.fpr_thresholds[name]
-            yield Promise(name, share, shares(before, first), shares(after, last), first, last)
-    was, now = old.mask_rule(BEST), new.mask_rule(BEST)
+            yield Promise(
+                name, share, shares(before, first), shares(after, last),
+                first, last, f"{first:.2f}", f"{last:.2f}",
+            )  # fmt: skip
+    kinds = {" ".join(scan.healthy.contrasts) for scan in scans}
     yield Promise(
-        BEST, _PROMISED_ML, volumes(before, was), volumes(after, now),
-        was.threshold, now.threshold, was.peak, now.peak,
+        BEST, _PROMISED_ML, volumes(before, old), volumes(after, new),
+        old.threshold, new.threshold, old.told_rules(kinds), new.told_rules(kinds),
     )  # fmt: skip

@@ -105,15 +105,11 @@ def promise_rows(found: SiteCalibration) -> list[dict[str, str]]:
             "promised in healthy brains": _told(promise, promise.promised),
             "before": _estimated(promise, "before"),
             "after": _estimated(promise, "after"),
-            "value before": _value(promise.old, promise.old_peak),
-            "value after": _value(promise.new, promise.new_peak),
+            "value before": promise.told_old,
+            "value after": promise.told_new,
         }
         for promise in found.promises
     ]
-
-
-def _value(threshold: float, peak: float | None) -> str:
-    return f"{threshold:.2f}" + (f", peak {peak:.2f}" if peak is not None else "")
 
 
 def _told(promise: Promise, value: float) -> str:
@@ -148,7 +144,7 @@ def _card(source: Path, described: dict[str, Any], name: str, found: SiteCalibra
         table=markdown_table(promise_rows(found)),
         rare=found.rare_before,
         flagged=found.flagged_before,
-        threshold=_value(found.calibration.threshold, found.calibration.peak),
+        threshold=found.calibration.told_rules(found.contrasts),
         dice=found.calibration.dice,
     )
     before = card_beside(source)

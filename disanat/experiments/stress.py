@@ -204,7 +204,7 @@ class _Book:
             {
                 "stress": _VERSION,
                 "model": file_digest(predictor.model.folder / DESCRIPTION),
-                "threshold": [predictor.threshold, predictor.peak_threshold],
+                "threshold": [predictor.mask_rule.threshold, predictor.mask_rule.peak],
                 "channels": {str(n): image_digest(path) for n, path in case.channels.items()},
                 "label": None if label is None else image_digest(label),
                 "brain_mask": None if mask is None else image_digest(mask),

@@ -20,6 +20,7 @@ from disanat.plans import BrainMaskTool
 from disanat.preprocessing.alignment import read_case
 from disanat.preprocessing.brain_search import find_brain
 from disanat.preprocessing.normalisation import head_mask
+from disanat.scoring.mask import MaskRule
 from disanat.scoring.ranking import average_precision, best_dice, rank
 from disanat.synthesis.acquisition import profiles, through_slices
 from disanat.synthesis.guided import between_slices, restore_slices
@@ -251,7 +252,8 @@ def judge(
     score, seen = _on_fine_grid(prediction, shown.back)
     brain = scan.brain
     score = np.where(brain, score, 0)
-    mask = predictor.mask_rule(score, brain)
+    rule = MaskRule(prediction.threshold, prediction.peak_threshold)
+    mask = rule(score, brain)
     ranking = rank(score, scan.lesion, brain)
     best = best_dice(ranking)
     voxel_ml = float(np.prod(scan.spacing)) / 1000

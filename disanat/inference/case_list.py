@@ -25,7 +25,7 @@ _SCHEMA = "predictions.schema.json"
 _VERSION = 1
 _OF_MODEL = ("method", "configuration", "dataset", "finished", "bundled")
 _NUMBERS = (
-    "threshold", "brain_volume_ml", "lesion_volume_ml", "case_score", "case_p",
+    "threshold", "peak_threshold", "brain_volume_ml", "lesion_volume_ml", "case_score", "case_p",
     "case_p_resolution", "seconds",
 )  # fmt: skip
 

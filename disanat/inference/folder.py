@@ -109,7 +109,7 @@ def predict_folder(
         {
             "model": file_digest(predictor.model.folder / DESCRIPTION),
             "brain_mask_tool": predictor.model.plans.brain_mask_tool,
-            "threshold": predictor.threshold,
+            "threshold": predictor.mask_rule.threshold,
             "threshold_choice": predictor.threshold_choice,
             "extras": sorted(extras),
             **({"register": register} if register else {}),

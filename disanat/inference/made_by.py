@@ -76,8 +76,12 @@ def prediction_facts(
         "method": model.method.name,
         "configuration": model.configuration.name,
         "dataset": model.plans.dataset,
-        "threshold": predictor.threshold,
-        "peak_threshold": predictor.peak_threshold,
+        "threshold": predictor.mask_rule.threshold,
+        "peak_threshold": predictor.mask_rule.peak,
+        "own_thresholds": {
+            kind: {"threshold": rule.threshold, "peak_threshold": rule.peak}
+            for kind, rule in predictor.own_mask_rules.items()
+        },
         "threshold_choice": predictor.threshold_choice,
         "channels": channels,
         "brain_mask_tool": model.plans.brain_mask_tool,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from disanat.plans import from_dict
+from disanat.scoring.calibration import Calibration
+
 __all__ = ["CARD", "card_beside", "write_card"]
 
 CARD = "README.md"
@@ -19,7 +22,7 @@ _TEXT = """\
 - Method `{method}`, configuration `{configuration}`, with voxels of {spacing} mm.
 - Learned from {cases} healthy scans of {dataset} ({channels}). No lesion mask had a part in it.
 - {calibrated} healthy scans gave the reference, {judged} the threshold.
-- Threshold {threshold:.2f}{peak} ({thresholds}). At it, {false_positives_ml:.2f} mL of false
+- Threshold {threshold} ({thresholds}). At it, {false_positives_ml:.2f} mL of false
   positives in the median healthy brain, and a mean Dice of {dice:.2f} on synthetic lesions. Real
   lesions can be very different.
 
@@ -47,7 +50,6 @@ def write_card(described: Mapping[str, Any], author: str) -> str:
     """
     plans, calibration, facts = (described[k] for k in ("plans", "calibration", "facts"))
     shares = calibration.get("fpr_thresholds", {})
-    peak = calibration.get("peak")
     others = [f"{value:.2f} leaves {name} of healthy voxels" for name, value in shares.items()]
     return _TEXT.format(
         method=described["method"],
@@ -60,8 +62,7 @@ def write_card(described: Mapping[str, Any], author: str) -> str:
         channels=", ".join(plans["channel_names"]),
         calibrated=facts.get("reference_cases", "An unknown number of"),
         judged=facts.get("threshold_cases", "an unknown number of"),
-        threshold=calibration["threshold"],
-        peak="" if peak is None else f", {peak:.2f} somewhere in each lesion",
+        threshold=from_dict(calibration, Calibration).told_rules(),
         thresholds="; ".join(others) or "the only one",
         false_positives_ml=calibration["false_positives_ml"],
         dice=calibration["dice"],

@@ -114,13 +114,14 @@ def _row(
     case: Case, prediction: Prediction, seconds: float, names: Mapping[int, str]
 ) -> CaseRow:
     _warn(case.name, prediction)
-    p = prediction.case_p
+    p, peak = prediction.case_p, prediction.peak_threshold
     return CaseRow(
         case=case.name,
         status="ok",
         channels=" ".join(map(str, case.channels)),
         contrasts=" ".join(prediction.contrasts.values()),
         threshold=round(prediction.threshold, 4),
+        peak_threshold=None if peak is None else round(peak, 4),
         brain_volume_ml=round(prediction.brain_ml, 1),
         lesion_volume_ml=round(prediction.lesion_ml, 3),
         case_score=round(prediction.case_score, 4),

@@ -29,6 +29,7 @@ from disanat.preprocessing.alignment import (
 from disanat.scoring.calibration import BEST
 from disanat.scoring.case_level import case_p_value, case_score
 from disanat.scoring.distribution import unlike_training
+from disanat.scoring.mask import MaskRule, told_rules
 
 __all__ = ["EXTRAS", "Prediction", "Predictor"]
 
@@ -60,17 +61,24 @@ class Predictor:
         self.fast = fast
         self._method = model.method.faster() if fast else model.method
         self.threshold_choice = str(threshold)
+        self._threshold = threshold
         self.mask_rule = model.calibration.mask_rule(threshold)
+        """The common rule, of cases whose kinds of contrast have none of their own."""
+
+    def mask_rule_for(self, contrasts: Sequence[str]) -> MaskRule:
+        """The rule that makes the mask of a case, by the kind of contrast of each channel."""
+        return self.model.calibration.mask_rule(self._threshold, contrasts)
+
+    def told_mask_rules(self) -> str:
+        """All rules in words."""
+        return told_rules(self.mask_rule, self.own_mask_rules)
 
     @property
-    def threshold(self) -> float:
-        """What every voxel of a mask reaches, in units of the anomaly map."""
-        return self.mask_rule.threshold
-
-    @property
-    def peak_threshold(self) -> float | None:
-        """What every lesion of a mask reaches somewhere; None: `threshold` says all."""
-        return self.mask_rule.peak
+    def own_mask_rules(self) -> dict[str, MaskRule]:
+        """The rules of kinds of contrast in which the mask is not made by the common one."""
+        calibration = self.model.calibration
+        rules = {kind: self.mask_rule_for(kind.split()) for kind in calibration.own_rules}
+        return {kind: rule for kind, rule in rules.items() if rule != self.mask_rule}
 
     @classmethod
     def from_folder(
@@ -187,7 +195,9 @@ class Predictor:
             axis=0,
         )
         anomaly = np.where(prepared.brain, prepared.whole(fused.astype(np.float32), 0.0), 0)
-        mask = self.mask_rule(anomaly, prepared.brain)
+        contrasts = {channel: r.contrast for channel, r in results.items()}
+        rule = self.mask_rule_for(tuple(contrasts.values()))
+        mask = rule(anomaly, prepared.brain)
         voxel_ml = float(np.prod(prepared.spacing)) / 1000
         phi = {}
         for channel, result in results.items():
@@ -198,7 +208,6 @@ class Predictor:
             whole = prepared.whole(own_units, prepared.background[channel])
             phi[channel] = np.where(prepared.brain, whole, np.float32(prepared.background[channel]))
         first = next(iter(results.values()))
-        contrasts = {channel: r.contrast for channel, r in results.items()}
         anatomy = self._labels(prepared, first.anatomy)
         geometry = next(iter(scans.values())).geometry
         score = case_score(anomaly[prepared.brain], voxel_ml)
@@ -210,8 +219,8 @@ class Predictor:
             anatomy=anatomy,
             edges=self._labels(prepared, first.edges),
             geometry=geometry,
-            threshold=self.threshold,
-            peak_threshold=self.peak_threshold,
+            threshold=rule.threshold,
+            peak_threshold=rule.peak,
             brain_ml=prepared.brain_ml,
             lesion_ml=float(mask.sum()) * voxel_ml,
             case_score=score,

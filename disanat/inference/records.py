@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
 LESIONS = "lesions.csv"
 _RECORDS = f"{BOOKS}/cases"
-_VERSION = 4
+_VERSION = 5
 """To be raised whenever prediction makes something else of the same scans with the same model."""
 _PATIENCE_S = 60.0
 
@@ -54,6 +54,7 @@ class CaseRow:
     channels: str = ""
     contrasts: str = ""
     threshold: float | None = None
+    peak_threshold: float | None = None
     brain_volume_ml: float | None = None
     lesion_volume_ml: float | None = None
     case_score: float | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from disanat.errors import ModelError
 from disanat.scoring.case_level import ANY
-from disanat.scoring.mask import MaskRule
+from disanat.scoring.mask import ChosenRules, MaskRule, told_rules
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ __all__ = [
     "fpr_thresholds",
     "in_own_units",
     "tail_quantiles",
+    "with_mask_rules",
 ]
 
 _STEPS = np.arange(0.0, 6.01, 0.1)
@@ -44,6 +45,8 @@ class Calibration:
     of the voxels of the median healthy brain exceeds. `threshold` and `peak` are those of the
     stored `MaskRule`, in the same units. `false_positives_ml` is the median volume of its mask in
     healthy brains that nothing else was fitted on, `dice` the mean Dice on synthetic lesions.
+    `own_rules` holds those of single kinds of contrast where they differ (of several channels,
+    their kinds in order, with blanks between).
     `shares` says how much of each of a method's further scores is added to its first, `own_shares`
     by kind of contrast where one has another share.
 
@@ -52,7 +55,7 @@ class Calibration:
     method's figures that is not odd. Models of earlier versions have none of the three.
 
     `own_units` says that the tables hold scores as `in_own_units` gives them; False in models of
-    earlier versions, which have neither `peak` nor `own_shares`.
+    earlier versions, which have neither `peak` nor `own_shares` nor `own_rules`.
     """
 
     tables: dict[str, tuple[float, ...]]
@@ -66,6 +69,7 @@ class Calibration:
     own_units: bool = False
     peak: float | None = None
     own_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    own_rules: Mapping[str, MaskRule] = field(default_factory=dict)
 
     def shares_for(self, contrast: str) -> Mapping[str, float]:
         """How much of each further score is added in scans of a kind of contrast."""
@@ -80,6 +84,15 @@ class Calibration:
             for name, share in shares.items()
         ]
         return ", ".join([*common, *own]) or "none"
+
+    def told_rules(self, kinds: Collection[str] | None = None) -> str:
+        """The stored rules in words, such as `3.00, peak 5.00; in t1-like scans 2.50, peak 5.00`.
+
+        Args:
+            kinds: which ones to name beside the common one; all by default.
+        """
+        own = {k: rule for k, rule in self.own_rules.items() if kinds is None or k in kinds}
+        return told_rules(self.mask_rule(), own)
 
     def __call__(
         self, score: np.ndarray, contrast: str, brain: np.ndarray | None = None
@@ -109,14 +122,19 @@ class Calibration:
         log.warning("No healthy reference for %s-like scans: taking that of all scans.", contrast)
         return self.tables.get(ANY) or next(iter(self.tables.values()))
 
-    def mask_rule(self, choice: str | float = BEST) -> MaskRule:
+    def mask_rule(self, choice: str | float = BEST, contrasts: Sequence[str] = ()) -> MaskRule:
         """The rule that a user means by `best`, `1%`, `5%` or a number; only `best` has a peak.
+
+        Args:
+            choice: one of these.
+            contrasts: kind of each channel of a case; by default the common rule is given.
 
         Raises:
             ModelError: it is none of these, or the model was calibrated before it had them.
         """
         if choice == BEST:
-            return MaskRule(self.threshold, self.peak)
+            common = MaskRule(self.threshold, self.peak)
+            return self.own_rules.get(" ".join(contrasts), common)
         if choice in self.fpr_thresholds:
             return MaskRule(self.fpr_thresholds[str(choice)])
         if choice in FALSE_POSITIVES:
@@ -134,6 +152,18 @@ class Calibration:
                 f"{', '.join(FALSE_POSITIVES)}, or a number above 0 in units of the anomaly map."
             )
         return MaskRule(number)
+
+
+def with_mask_rules(calibration: Calibration, chosen: ChosenRules) -> Calibration:
+    """The calibration with other rules for the mask; those of further kinds of contrast stay."""
+    return replace(
+        calibration,
+        threshold=chosen.common.threshold,
+        peak=chosen.common.peak,
+        own_rules={**calibration.own_rules, **chosen.own},
+        false_positives_ml=chosen.false_positives_ml,
+        dice=chosen.dice,
+    )
 
 
 def in_own_units(score: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:

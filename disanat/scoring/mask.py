@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["LEVELS", "ChosenRule", "MaskCounts", "MaskRule", "choose_mask_rule", "count_voxels"]
+__all__ = [
+    "LEVELS",
+    "ChosenRules",
+    "MaskCounts",
+    "MaskRule",
+    "choose_mask_rules",
+    "count_voxels",
+    "told_rules",
+]
 
 LEVELS = np.arange(1.5, 12.01, 0.25)
 """Of the anomaly map: what thresholds are chosen from."""
 _FEWEST_OF_A_KIND = 3
-"""Healthy volumes of a kind of contrast whose median is taken on its own."""
+"""Volumes of a kind of contrast that speak for it."""
+_ALL = ""
 _TOUCHING = np.ones((3, 3, 3), bool)
 
 
@@ -29,6 +38,10 @@ class MaskRule:
     threshold: float
     peak: float | None = None
 
+    def __str__(self) -> str:
+        peak = "" if self.peak is None else f", peak {self.peak:.2f}"
+        return f"{self.threshold:.2f}{peak}"
+
     def __call__(self, anomaly: np.ndarray, brain: np.ndarray) -> np.ndarray:
         """The mask, bool.
 
@@ -43,6 +56,12 @@ class MaskRule:
         rare = np.zeros(number + 1, bool)
         rare[regions[unusual & (anomaly >= self.peak)]] = True
         return np.asarray(rare[regions])
+
+
+def told_rules(common: MaskRule, own: Mapping[str, MaskRule]) -> str:
+    """Rules in words, such as `3.00, peak 5.00; in t1-like scans 2.50, peak 5.00`."""
+    further = [f"in {kind}-like scans {rule}" for kind, rule in own.items()]
+    return "; ".join([str(common), *further])
 
 
 @dataclass(frozen=True)
@@ -63,13 +82,17 @@ class MaskCounts:
 
 
 @dataclass(frozen=True)
-class ChosenRule:
-    """A rule, the median volume of its mask in healthy brains, and its Dice on synthetic lesions.
+class ChosenRules:
+    """A common rule and one for each kind of contrast, and what masks by them are like.
 
-    Where there are kinds of contrast, `false_positives_ml` is that of the kind with most.
+    `own` holds those that differ from the common one, of kinds with three or more healthy volumes
+    and three or more with lesions; all others have the common rule. `false_positives_ml` is the
+    median volume in healthy brains, of the kind with most, `dice` the mean Dice on synthetic
+    lesions.
     """
 
-    rule: MaskRule
+    common: MaskRule
+    own: Mapping[str, MaskRule]
     false_positives_ml: float
     dice: float
 
@@ -100,34 +123,66 @@ def _reaching(peaks: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.asarray(peaks.size - np.searchsorted(np.sort(peaks), levels))
 
 
-def choose_mask_rule(
+def choose_mask_rules(
     healthy: Sequence[MaskCounts],
     lesions: Sequence[MaskCounts],
     voxel_ml: float | Sequence[float],
-    most_ml: float = 1.0,
     kinds: Sequence[str] = (),
-) -> ChosenRule:
-    """The rule with the best mean Dice on synthetic lesions that keeps healthy brains clean.
+    lesion_kinds: Sequence[str] = (),
+    most_ml: float = 1.0,
+) -> ChosenRules:
+    """The rules with the best mean Dice on synthetic lesions that keep healthy brains clean.
+
+    The common rule has to keep every kind of contrast clean, so that clean brains in one do not
+    make up for others. A kind's own rule keeps that kind clean, with the best mean of Dice in that
+    kind and in all: few volumes of one kind should not decide alone.
 
     Args:
         healthy: of each healthy volume.
         lesions: of each volume with synthetic lesions.
         voxel_ml: volume of a voxel, of all healthy volumes or of each.
+        kinds: contrast of each healthy volume; by default all count as one kind.
+        lesion_kinds: contrast of each volume with lesions.
         most_ml: highest median volume of false positives per healthy brain.
-        kinds: contrast of each healthy volume. Each kind with three or more has to keep to it, so
-            that clean brains in one contrast do not make up for others; by default all together.
 
     Returns:
-        The rule, the strictest of all if none keeps healthy brains that clean, and its figures.
+        The rules, each the strictest of all if none keeps healthy brains that clean.
     """
     volumes = np.array([one.found for one in healthy], float)
     volumes *= np.broadcast_to(voxel_ml, len(healthy))[:, None, None]
-    groups = [np.array(kinds) == kind for kind in sorted(set(kinds))]
-    enough = [volumes[group] for group in groups if group.sum() >= _FEWEST_OF_A_KIND]
-    median = np.max([np.median(one, axis=0) for one in enough or [volumes]], axis=0)
-    dice = np.mean([one.dice() for one in lesions], axis=0)
-    allowed = np.triu(median <= most_ml)
+    dice = np.array([one.dice() for one in lesions])
+    medians = {kind: np.median(volumes[group], axis=0) for kind, group in _groups(kinds)}
+    if not medians:
+        medians = {_ALL: np.median(volumes, axis=0)}
+    common = _best(np.max([*medians.values()], axis=0), dice.mean(axis=0), most_ml)
+    own = {
+        kind: _best(medians[kind], (dice[group].mean(axis=0) + dice.mean(axis=0)) / 2, most_ml)
+        for kind, group in _groups(lesion_kinds)
+        if kind in medians
+    }
+    marked = [median[own.get(kind, common)] for kind, median in medians.items()]
+    reached = [
+        one[own.get(kind, common)]
+        for one, kind in zip(dice, lesion_kinds or [_ALL] * len(dice), strict=True)
+    ]
+    rules = {kind: _rule(place) for kind, place in own.items() if place != common}
+    return ChosenRules(_rule(common), rules, float(max(marked)), float(np.mean(reached)))
+
+
+def _groups(kinds: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Each kind with enough volumes, and which ones they are."""
+    for kind in sorted(set(kinds)):
+        group = np.array(kinds) == kind
+        if group.sum() >= _FEWEST_OF_A_KIND:
+            yield kind, group
+
+
+def _best(median_ml: np.ndarray, dice: np.ndarray, most_ml: float) -> tuple[int, int]:
+    """Place of the best rule that is allowed."""
+    allowed = np.triu(median_ml <= most_ml)
     best = int(np.argmax(np.where(allowed, dice, -1))) if allowed.any() else dice.size - 1
-    row, column = np.unravel_index(best, dice.shape)
-    rule = MaskRule(float(LEVELS[row]), float(LEVELS[column]))
-    return ChosenRule(rule, float(median[row, column]), float(dice[row, column]))
+    return best // LEVELS.size, best % LEVELS.size
+
+
+def _rule(place: tuple[int, int]) -> MaskRule:
+    return MaskRule(float(LEVELS[place[0]]), float(LEVELS[place[1]]))

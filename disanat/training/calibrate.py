@@ -20,10 +20,11 @@ from disanat.scoring.calibration import (
     fpr_thresholds,
     in_own_units,
     tail_quantiles,
+    with_mask_rules,
 )
 from disanat.scoring.case_level import case_score
 from disanat.scoring.distribution import figure_bounds
-from disanat.scoring.mask import MaskCounts, choose_mask_rule, count_voxels
+from disanat.scoring.mask import MaskCounts, choose_mask_rules, count_voxels
 from disanat.scoring.shares import choose_own_shares, choose_shares
 from disanat.training.looks import LOOKS, Opinion, predictions
 from disanat.training.splits import Split
@@ -71,11 +72,10 @@ def calibrate(
         draft = replace(weighed, tables=tables)
         finished = _thresholds(show, testing, draft, figures, configuration.spacing)
     log.info(
-        "Shares of further scores: %s. Threshold %.2f, peak %.2f: Dice %.2f on synthetic lesions, "
+        "Shares of further scores: %s. Threshold %s: Dice %.2f on synthetic lesions, "
         "%.2f mL of false positives in a healthy brain (median).",
         finished.told_shares(),
-        finished.threshold,
-        finished.peak,
+        finished.told_rules(),
         finished.dice,
         finished.false_positives_ml,
     )
@@ -146,14 +146,13 @@ def _thresholds(
         if number < first_time:  # a brain that is counted twice is no second healthy brain
             for name in {opinion.result.contrast, ANY}:
                 case_scores.setdefault(name, []).append(case_score(healthy[-1], voxel_ml))
-    lesions = [count_voxels(_rarity(draft, one), one.truth) for one in show(testing, True)]
-    chosen = choose_mask_rule(counts, lesions, voxel_ml, kinds=kinds)
+    lesions, lesion_kinds = [], []
+    for opinion in show(testing, True):
+        lesions.append(count_voxels(_rarity(draft, opinion), opinion.truth))
+        lesion_kinds.append(opinion.result.contrast)
+    chosen = choose_mask_rules(counts, lesions, voxel_ml, kinds, lesion_kinds)
     return replace(
-        draft,
-        threshold=chosen.rule.threshold,
-        peak=chosen.rule.peak,
-        false_positives_ml=chosen.false_positives_ml,
-        dice=chosen.dice,
+        with_mask_rules(draft, chosen),
         fpr_thresholds=fpr_thresholds(healthy),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),

@@ -24,6 +24,7 @@ from disanat.scoring.calibration import (
     fpr_thresholds,
     tail_quantiles,
 )
+from disanat.scoring.mask import MaskRule
 
 VOXELS = 60_000
 SHIFT, SPREAD = 0.4, 1.3
@@ -45,13 +46,17 @@ def old_calibration() -> Calibration:
 
 
 def site_scan(
-    number: int, shift: float = SHIFT, spread: float = SPREAD, contrast: str = "t1"
+    number: int,
+    shift: float = SHIFT,
+    spread: float = SPREAD,
+    contrast: str = "t1",
+    lesion: float = 6.0,
 ) -> SiteScan:
     rng = np.random.default_rng(100 + number)
     healthy = (shift + spread * rng.standard_normal(VOXELS)).astype(np.float32)
     truth = np.zeros(VOXELS, bool)
     truth[:600] = True
-    ill = np.where(truth, healthy + 6, healthy)
+    ill = np.where(truth, healthy + lesion, healthy)
     return SiteScan(
         f"s{number}",
         Seen((contrast,), (healthy,)),
@@ -101,6 +106,21 @@ def test_what_the_site_does_not_show_stays_as_it_was(scans: Sequence[SiteScan]) 
     assert new.shares == old.shares and new.own_units == old.own_units
     assert new.bounds["misfit"] == pytest.approx((-0.3, 0.5))
     assert new.bounds["noise"] == pytest.approx((0.0, 0.55)), "0.3 is not odd at the site"
+
+
+def test_rules_of_kinds_that_the_site_shows_are_new(scans: Sequence[SiteScan]) -> None:
+    rules = {"t1": MaskRule(9.0), "flair": MaskRule(4.0, 6.0)}
+    found = recalibrate(replace(old_calibration(), own_rules=rules), scans)
+    new = found.calibration
+    assert new.own_rules == {"flair": rules["flair"]}, "all scans are T1: the common rule is theirs"
+    best = found.promises[-1]
+    assert best.told_old == "3.00; in t1-like scans 9.00"
+    assert best.told_new == str(new.mask_rule()) == new.told_rules(["t1"])
+    assert best.before.mean == pytest.approx(0, abs=0.01), "judged by the rule of their kind"
+    clear = [site_scan(30 + n, contrast="flair", lesion=20.0) for n in range(8)]
+    both = recalibrate(old_calibration(), [*scans, *clear]).calibration
+    t1, flair = (both.mask_rule("best", [kind]) for kind in ("t1", "flair"))
+    assert both.own_rules and flair.threshold > t1.threshold
 
 
 def test_a_scan_is_judged_by_a_calibration_that_has_not_seen_it() -> None:

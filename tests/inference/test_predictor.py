@@ -19,6 +19,7 @@ from disanat.inference.preparation import prepare_case
 from disanat.io.cases import Case
 from disanat.io.images import read_scan
 from disanat.preprocessing.normalisation import OUTSIDE
+from disanat.scoring.mask import MaskRule, told_rules
 
 
 class TorchioLike(dict):
@@ -70,6 +71,26 @@ def test_predict_takes_a_path(predictor: Predictor, miniature: Any, tmp_path: Pa
     assert prediction.lesion_ml == pytest.approx(prediction.mask.sum() * 0.064)
     with pytest.raises(ImageError, match="nowhere.nii does not exist"):
         predictor.predict("nowhere.nii")
+
+
+def test_a_kind_of_contrast_may_have_a_mask_by_other_rules(
+    predictor: Predictor, miniature: Any
+) -> None:
+    brain = miniature.brain(7, "flair", lesion=True)
+    scans = {n: miniature.brain(7, kind, lesion=True) for n, kind in ((0, "flair"), (1, "t1"))}
+    rules = {"any": MaskRule(0.5, 1.5), "any any": MaskRule(0.75)}
+    calibration = replace(predictor.model.calibration, own_rules=rules)
+    own = Predictor(replace(predictor.model, calibration=calibration))
+    found = own.predict(brain.image, spacing=brain.spacing)
+    assert (found.threshold, found.peak_threshold) == (0.5, 1.5)
+    np.testing.assert_array_equal(found.mask, MaskRule(0.5, 1.5)(found.anomaly, found.brain))
+    both = own.predict({n: b.image for n, b in scans.items()}, spacing=brain.spacing)
+    assert (both.threshold, both.peak_threshold) == (0.75, None)
+    wanted = Predictor(own.model, threshold=2.0).predict(brain.image, spacing=brain.spacing)
+    assert (wanted.threshold, wanted.peak_threshold) == (2.0, None)
+    common = own.mask_rule
+    assert own.told_mask_rules() == told_rules(common, rules)
+    assert Predictor(own.model, threshold=2.0).told_mask_rules() == "2.00"
 
 
 @pytest.mark.parametrize("orientation", ["LPS", "RAS"])

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from disanat.errors import ModelError
+from disanat.plans import from_dict, to_dict
 from disanat.scoring.calibration import (
     Calibration,
     fit_table,
     fpr_thresholds,
     in_own_units,
     tail_quantiles,
+    with_mask_rules,
 )
-from disanat.scoring.mask import MaskRule
+from disanat.scoring.mask import ChosenRules, MaskRule
 
 
 def calibration(scores: np.ndarray) -> Calibration:
@@ -131,6 +133,36 @@ def test_a_kind_of_contrast_may_have_shares_of_its_own() -> None:
     assert some.shares_for("flair") == some.shares
     assert some.told_shares() == "comparator 0.5, residual 0, comparator 1 in t1-like scans"
     assert calibration(np.arange(1000.0)).told_shares() == "none"
+
+
+def test_a_kind_of_contrast_may_have_a_rule_of_its_own() -> None:
+    some = replace(
+        calibration(np.arange(1000.0)),
+        peak=5.0,
+        fpr_thresholds={"1%": 2.1},
+        own_rules={"t1": MaskRule(1.5, 4.0), "t1 flair": MaskRule(1.75, 3.0)},
+    )
+    common = MaskRule(2.0, 5.0)
+    assert some.mask_rule("best", ["t1"]) == MaskRule(1.5, 4.0)
+    assert some.mask_rule("best", ["t1", "flair"]) == MaskRule(1.75, 3.0)
+    assert some.mask_rule("best", ["flair"]) == some.mask_rule("best", ["t1", "t1"]) == common
+    assert some.mask_rule("1%", ["t1"]) == MaskRule(2.1), "what a user asks for holds everywhere"
+    assert some.mask_rule(2.5, ["t1"]) == MaskRule(2.5)
+    assert some.told_rules() == (
+        "2.00, peak 5.00; in t1-like scans 1.50, peak 4.00; in t1 flair-like scans 1.75, peak 3.00"
+    )
+    assert some.told_rules(["flair"]) == "2.00, peak 5.00"
+    assert from_dict(to_dict(some), Calibration) == some
+
+
+def test_new_rules_leave_those_of_other_kinds() -> None:
+    rules = {"t1": MaskRule(1.5), "t2": MaskRule(4)}
+    old = replace(calibration(np.arange(1000.0)), own_rules=rules)
+    chosen = ChosenRules(MaskRule(3.0, 6.0), {"t1": MaskRule(2.0, 5.0)}, 0.9, 0.4)
+    new = with_mask_rules(old, chosen)
+    assert new.own_rules == {"t1": MaskRule(2.0, 5.0), "t2": MaskRule(4)}
+    assert (new.threshold, new.peak, new.false_positives_ml, new.dice) == (3.0, 6.0, 0.9, 0.4)
+    assert new.tables == old.tables
 
 
 def test_a_scan_in_which_a_method_fails_does_not_make_the_tail() -> None:

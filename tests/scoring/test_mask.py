@@ -7,11 +7,12 @@ import pytest
 
 from disanat.scoring.mask import (
     LEVELS,
-    ChosenRule,
+    ChosenRules,
     MaskCounts,
     MaskRule,
-    choose_mask_rule,
+    choose_mask_rules,
     count_voxels,
+    told_rules,
 )
 
 SHAPE = (20, 25, 40)
@@ -88,8 +89,8 @@ def test_the_rule_keeps_healthy_brains_clean(most_ml: float) -> None:
     maps = [rng.exponential(1.0, SHAPE) for _ in range(5)]
     healthy = [count_voxels(one) for one in maps]
     lesions = [with_lesion(rng) for _ in range(5)]
-    chosen = choose_mask_rule(healthy, lesions, 0.01, most_ml)
-    rule = chosen.rule
+    chosen = choose_mask_rules(healthy, lesions, 0.01, most_ml=most_ml)
+    rule = chosen.common
     assert rule.peak is not None
     volumes = [rule(one, np.ones(SHAPE, bool)).sum() * 0.01 for one in maps]
     assert chosen.false_positives_ml == pytest.approx(np.median(volumes))
@@ -109,12 +110,12 @@ def test_clean_brains_in_one_contrast_do_not_make_up_for_others() -> None:
     healthy = [count_voxels(rng.exponential(scale, SHAPE)) for scale in scales]
     kinds = ["flair"] * 4 + ["t1"] * 3 + ["t2"] * 2
     lesions = [with_lesion(rng)]
-    together = choose_mask_rule(healthy, lesions, 0.01)
-    apart = choose_mask_rule(healthy, lesions, 0.01, kinds=kinds)
+    together = choose_mask_rules(healthy, lesions, 0.01)
+    apart = choose_mask_rules(healthy, lesions, 0.01, kinds=kinds)
 
-    def median(kind: str, chosen: ChosenRule) -> float:
-        assert chosen.rule.peak is not None
-        place = level(chosen.rule.threshold), level(chosen.rule.peak)
+    def median(kind: str, chosen: ChosenRules) -> float:
+        assert chosen.common.peak is not None
+        place = level(chosen.common.threshold), level(chosen.common.peak)
         own = [h for h, k in zip(healthy, kinds, strict=True) if k == kind]
         return float(np.median([one.found[place] * 0.01 for one in own]))
 
@@ -129,13 +130,51 @@ def test_the_best_dice_wins_where_healthy_brains_are_clean_anyway() -> None:
     score, truth = rng.uniform(0, 1, SHAPE), np.zeros(SHAPE, bool)
     truth[5:8, 5:9, 5:9] = True
     healthy, score[truth] = [count_voxels(score)], rng.uniform(3, 4, int(truth.sum()))
-    chosen = choose_mask_rule(healthy, [count_voxels(score, truth)], 0.001)
-    assert 1.5 <= chosen.rule.threshold <= 3
+    chosen = choose_mask_rules(healthy, [count_voxels(score, truth)], 0.001)
+    assert 1.5 <= chosen.common.threshold <= 3
     assert chosen.false_positives_ml == 0 and chosen.dice == 1
 
 
 def test_where_no_brain_is_clean_the_strictest_rule_is_taken() -> None:
     rng = np.random.default_rng(6)
     healthy = [count_voxels(np.full(SHAPE, 20.0))]
-    chosen = choose_mask_rule(healthy, [with_lesion(rng)], 0.01)
-    assert chosen.rule == MaskRule(12.0, 12.0) and chosen.false_positives_ml == 200.0
+    chosen = choose_mask_rules(healthy, [with_lesion(rng)], 0.01)
+    assert chosen.common == MaskRule(12.0, 12.0) and chosen.false_positives_ml == 200.0
+
+
+def test_a_kind_of_contrast_may_have_a_rule_of_its_own() -> None:
+    """Healthy T2 scores spread twice as far, so that the common rule is stricter than T1 needs."""
+    rng = np.random.default_rng(7)
+    kinds = ["t1"] * 4 + ["t2"] * 4
+    healthy = [count_voxels(rng.exponential(0.5 if k == "t1" else 1.0, SHAPE)) for k in kinds]
+    ill = [with_lesion(rng) for _ in kinds]
+    common = choose_mask_rules(healthy, ill, 0.01, kinds)
+    assert not common.own, "nobody said which kind the lesions are in"
+    chosen = choose_mask_rules(healthy, ill, 0.01, kinds, kinds)
+    assert chosen.common == common.common and list(chosen.own) == ["t1"]
+    own = chosen.own["t1"]
+    assert own.peak is not None and chosen.common.peak is not None
+    assert (own.threshold, own.peak) < (chosen.common.threshold, chosen.common.peak)
+    assert chosen.dice > common.dice
+    place = level(own.threshold), level(own.peak)
+    assert np.median([one.found[place] * 0.01 for one in healthy[:4]]) <= 1
+    dice = [one.dice()[place] for one in ill[:4]]
+    place = level(chosen.common.threshold), level(chosen.common.peak)
+    dice += [one.dice()[place] for one in ill[4:]]
+    assert chosen.dice == pytest.approx(np.mean(dice))
+
+
+def test_few_volumes_have_no_rule_of_their_own() -> None:
+    rng = np.random.default_rng(8)
+    kinds = ["t1"] * 4 + ["t2"] * 4
+    healthy = [count_voxels(rng.exponential(0.5 if k == "t1" else 1.0, SHAPE)) for k in kinds]
+    ill = [with_lesion(rng) for _ in range(6)]
+    assert choose_mask_rules(healthy, ill, 0.01, kinds, ["t1"] * 3 + ["t2"] * 3).own
+    assert not choose_mask_rules(healthy, ill, 0.01, kinds, ["t1"] * 2 + ["t2"] * 4).own
+    assert not choose_mask_rules(healthy[2:], ill, 0.01, kinds[2:], ["t1"] * 3 + ["t2"] * 3).own
+
+
+def test_rules_are_told_in_words() -> None:
+    assert told_rules(MaskRule(2.5), {}) == "2.50"
+    told = told_rules(MaskRule(3.0, 5.0), {"t1": MaskRule(2.25, 4.0)})
+    assert told == "3.00, peak 5.00; in t1-like scans 2.25, peak 4.00"

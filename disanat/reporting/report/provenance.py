@@ -9,6 +9,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from typing import Any
 
 from disanat.inference.made_by import command_line, commit, versions
 from disanat.reporting.report.collect import Folder
@@ -63,9 +64,7 @@ def _pairs(folder: Folder, model: ModelFacts) -> Iterator[tuple[str, str]]:
         yield "training", ", ".join(f"{name} {value}" for name, value in model.training.items())
     if folder.threshold:
         choice = folder.text("threshold_choice")
-        peak = folder.text("peak_threshold")
-        told = f"{folder.threshold:g}" + (f", {peak} somewhere in each lesion" if peak else "")
-        yield "threshold of the masks", told + (f" ({choice})" if choice else "")
+        yield "threshold of the masks", _rules(folder) + (f" ({choice})" if choice else "")
     yield "brain in whole heads by", folder.text("brain_mask_tool")
     yield "predicted by", short_command(folder.text("command"))
     yield "predicted with", _versions(facts.get("versions"))
@@ -74,6 +73,22 @@ def _pairs(folder: Folder, model: ModelFacts) -> Iterator[tuple[str, str]]:
     yield "report with", _versions(versions())
     yield "commit of the report", commit()
     yield "written", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _rules(folder: Folder) -> str:
+    """What decides on the masks, of single kinds of contrast too."""
+    own = folder.facts.get("own_thresholds")
+    told = [_rule(folder.facts)]
+    for kind, rule in own.items() if isinstance(own, Mapping) else ():
+        if isinstance(rule, Mapping):
+            told.append(f"in {kind}-like scans {_rule(rule)}")
+    return "; ".join(told)
+
+
+def _rule(known: Mapping[str, Any]) -> str:
+    threshold, peak = known.get("threshold"), known.get("peak_threshold")
+    told = f"{threshold:g}" if isinstance(threshold, int | float) else "unknown"
+    return told + (f", {peak:g} somewhere in each lesion" if isinstance(peak, int | float) else "")
 
 
 def _versions(found: object) -> str:
