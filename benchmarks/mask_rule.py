@@ -160,7 +160,7 @@ def page(
             "they are and rendered as T2 and FLAIR, and the volume marked in the median of the",
             "same scans without lesions. Every other case chooses a rule, as the calibration does:",
             "the best mean Dice at no more than 1 mL in the median healthy brain of each kind of",
-            "contrast. The rest judge it, and the other way round. *By kind of contrast*: each kind",
+            "contrast. The rest judge it, and the other way round. *By kind of contrast*: a kind",
             "may have a rule of its own, which has to keep that kind alone clean.",
             "",
             f"- date {datetime.datetime.now():%Y-%m-%d %H:%M}, commit {commit([PAGE])}",
