@@ -63,8 +63,9 @@ def measure(predictor: Predictor, group: str, path: Path) -> Measured:
     """Predict one scan and count."""
     made = predictor.predict(path)
     inside = made.anomaly[made.brain]
-    limits = predictor.model.calibration.fpr_thresholds
-    shares = {name: float(np.mean(inside >= limits[name])) for name in FALSE_POSITIVES}
+    calibration, contrasts = predictor.model.calibration, tuple(made.contrasts.values())
+    limits = {name: calibration.mask_rule(name, contrasts).threshold for name in FALSE_POSITIVES}
+    shares = {name: float(np.mean(inside >= limit)) for name, limit in limits.items()}
     p = made.case_p.value if made.case_p else float("nan")
     return Measured(group, shares, made.lesion_ml, p, made.flags)
 

@@ -102,8 +102,9 @@ def cells(scans: Sequence[SiteScan], calibration: Calibration) -> dict[str, str]
     maps = [scan.healthy.rarity(calibration) for scan in scans]
     row = {}
     for name in FALSE_POSITIVES:
-        limit = calibration.mask_rule(name).threshold
-        row[name] = _text(estimate_median([float(np.mean(m >= limit)) for m in maps]), 100, "%")
+        limits = [calibration.mask_rule(name, s.healthy.contrasts).threshold for s in scans]
+        shares = [float(np.mean(m >= limit)) for m, limit in zip(maps, limits)]
+        row[name] = _text(estimate_median(shares), 100, "%")
     rules = [calibration.mask_rule(BEST, scan.healthy.contrasts) for scan in scans]
     volumes = [
         np.count_nonzero(rule(s.volume(m), s.inside)) * s.voxel_ml

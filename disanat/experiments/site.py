@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -25,8 +26,8 @@ from disanat.scoring.calibration import (
     FALSE_POSITIVES,
     Calibration,
     fit_table,
-    fpr_thresholds,
     tail_quantiles,
+    with_fpr_thresholds,
     with_mask_rules,
 )
 from disanat.scoring.case_level import case_p_value, case_score
@@ -36,6 +37,8 @@ from disanat.scoring.mask import choose_mask_rules, count_voxels
 __all__ = ["FEWEST_SCANS", "Promise", "SiteCalibration", "calibrate_for_site", "recalibrate"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FEWEST_SCANS = 5
 _FEWEST_OF_KIND = 3
@@ -148,12 +151,15 @@ def recalibrate(old: Calibration, scans: Sequence[SiteScan]) -> SiteCalibration:
     volumes, kinds = zip(*((scan.voxel_ml, " ".join(scan.healthy.contrasts)) for scan in scans))
     chosen = choose_mask_rules(clean, ill, volumes, kinds, lesion_kinds)
     tables = _tables(old, scans, quantiles)
-    kept = {k: rule for k, rule in old.own_rules.items() if tables.get(k) == old.tables.get(k)}
+    known = replace(
+        old,
+        own_rules=_unchanged(old.own_rules, old.tables, tables),
+        own_fpr_thresholds=_unchanged(old.own_fpr_thresholds, old.tables, tables),
+    )
     figures = [figures for scan in scans for figures in scan.figures]
     new = replace(
-        with_mask_rules(replace(old, own_rules=kept), chosen),
+        with_fpr_thresholds(with_mask_rules(known, chosen), healthy, kinds),
         tables=tables,
-        fpr_thresholds=fpr_thresholds(healthy),
         case_scores={**old.case_scores, **_case_scores(scans, healthy)},
         bounds=_wider(old.bounds, figure_bounds(figures)),
     )
@@ -198,6 +204,14 @@ def _tables(
     return {**old.tables, **tables}
 
 
+def _unchanged(
+    own: Mapping[str, T], old: Mapping[str, Sequence[float]], new: Mapping[str, Sequence[float]]
+) -> dict[str, T]:
+    """What kinds of contrast have of their own, without those with another table than before."""
+    changed = {kind for kind in new if old.get(kind) != new[kind]}
+    return {kind: value for kind, value in own.items() if not changed & set(kind.split())}
+
+
 def _case_scores(
     scans: Sequence[SiteScan], healthy: Sequence[np.ndarray]
 ) -> dict[str, list[float]]:
@@ -240,8 +254,11 @@ def _promises(
     before: Sequence[np.ndarray],
     after: Sequence[np.ndarray],
 ) -> Iterator[Promise]:
-    def shares(maps: Sequence[np.ndarray], limit: float) -> Estimate:
-        return estimate_median([float(np.mean(rarity >= limit)) for rarity in maps])
+    def shares(maps: Sequence[np.ndarray], by: Calibration, name: str) -> Estimate:
+        rules = [by.mask_rule(name, scan.healthy.contrasts) for scan in scans]
+        return estimate_median(
+            [float(np.mean(one >= rule.threshold)) for one, rule in zip(maps, rules)]
+        )
 
     def volumes(maps: Sequence[np.ndarray], by: Calibration) -> Estimate:
         rules = [by.mask_rule(BEST, scan.healthy.contrasts) for scan in scans]
@@ -253,15 +270,13 @@ def _promises(
             [np.count_nonzero(mask) * scan.voxel_ml for mask, scan in zip(masks, scans)]
         )
 
+    def promise(name: str, promised: float, was: Estimate, now: Estimate) -> Promise:
+        first, last = (one.mask_rule(name).threshold for one in (old, new))
+        told = (one.told_rules(name, kinds) for one in (old, new))
+        return Promise(name, promised, was, now, first, last, *told)
+
+    kinds = {" ".join(scan.healthy.contrasts) for scan in scans}
     for name, share in FALSE_POSITIVES.items():
         if name in old.fpr_thresholds:
-            first, last = old.fpr_thresholds[name], new.fpr_thresholds[name]
-            yield Promise(
-                name, share, shares(before, first), shares(after, last),
-                first, last, f"{first:.2f}", f"{last:.2f}",
-            )  # fmt: skip
-    kinds = {" ".join(scan.healthy.contrasts) for scan in scans}
-    yield Promise(
-        BEST, _PROMISED_ML, volumes(before, old), volumes(after, new),
-        old.threshold, new.threshold, old.told_rules(kinds), new.told_rules(kinds),
-    )  # fmt: skip
+            yield promise(name, share, shares(before, old, name), shares(after, new, name))
+    yield promise(BEST, _PROMISED_ML, volumes(before, old), volumes(after, new))

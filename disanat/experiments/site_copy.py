@@ -144,7 +144,7 @@ def _card(source: Path, described: dict[str, Any], name: str, found: SiteCalibra
         table=markdown_table(promise_rows(found)),
         rare=found.rare_before,
         flagged=found.flagged_before,
-        threshold=found.calibration.told_rules(found.contrasts),
+        threshold=found.calibration.told_rules(kinds=found.contrasts),
         dice=found.calibration.dice,
     )
     before = card_beside(source)

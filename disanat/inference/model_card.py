@@ -49,8 +49,8 @@ def write_card(described: Mapping[str, Any], author: str) -> str:
         author: who made the model.
     """
     plans, calibration, facts = (described[k] for k in ("plans", "calibration", "facts"))
-    shares = calibration.get("fpr_thresholds", {})
-    others = [f"{value:.2f} leaves {name} of healthy voxels" for name, value in shares.items()]
+    known = from_dict(calibration, Calibration)
+    others = [f"{known.told_rules(n)} leaves {n} of healthy voxels" for n in known.fpr_thresholds]
     return _TEXT.format(
         method=described["method"],
         dataset=plans["dataset"],
@@ -62,7 +62,7 @@ def write_card(described: Mapping[str, Any], author: str) -> str:
         channels=", ".join(plans["channel_names"]),
         calibrated=facts.get("reference_cases", "An unknown number of"),
         judged=facts.get("threshold_cases", "an unknown number of"),
-        threshold=from_dict(calibration, Calibration).told_rules(),
+        threshold=known.told_rules(),
         thresholds="; ".join(others) or "the only one",
         false_positives_ml=calibration["false_positives_ml"],
         dice=calibration["dice"],

@@ -29,7 +29,7 @@ from disanat.preprocessing.alignment import (
 from disanat.scoring.calibration import BEST
 from disanat.scoring.case_level import case_p_value, case_score
 from disanat.scoring.distribution import unlike_training
-from disanat.scoring.mask import MaskRule, told_rules
+from disanat.scoring.mask import MaskRule
 
 __all__ = ["EXTRAS", "Prediction", "Predictor"]
 
@@ -71,14 +71,12 @@ class Predictor:
 
     def told_mask_rules(self) -> str:
         """All rules in words."""
-        return told_rules(self.mask_rule, self.own_mask_rules)
+        return self.model.calibration.told_rules(self._threshold)
 
     @property
     def own_mask_rules(self) -> dict[str, MaskRule]:
         """The rules of kinds of contrast in which the mask is not made by the common one."""
-        calibration = self.model.calibration
-        rules = {kind: self.mask_rule_for(kind.split()) for kind in calibration.own_rules}
-        return {kind: rule for kind, rule in rules.items() if rule != self.mask_rule}
+        return self.model.calibration.own_mask_rules(self._threshold)
 
     @classmethod
     def from_folder(

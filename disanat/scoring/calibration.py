@@ -10,7 +10,7 @@ import numpy as np
 
 from disanat.errors import ModelError
 from disanat.scoring.case_level import ANY
-from disanat.scoring.mask import ChosenRules, MaskRule, told_rules
+from disanat.scoring.mask import ChosenRules, MaskRule, kinds_with_enough, told_rules
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ __all__ = [
     "fpr_thresholds",
     "in_own_units",
     "tail_quantiles",
+    "with_fpr_thresholds",
     "with_mask_rules",
 ]
 
@@ -50,12 +51,13 @@ class Calibration:
     `shares` says how much of each of a method's further scores is added to its first, `own_shares`
     by kind of contrast where one has another share.
 
-    `fpr_thresholds` are those of `FALSE_POSITIVES`, `case_scores` the case scores of healthy cases
+    `fpr_thresholds` are those of `FALSE_POSITIVES`, `own_fpr_thresholds` the same by kind of
+    contrast, `case_scores` the case scores of healthy cases
     by kind of contrast and of all as `ANY`, `bounds` the lowest and highest value of each of a
     method's figures that is not odd. Models of earlier versions have none of the three.
 
     `own_units` says that the tables hold scores as `in_own_units` gives them; False in models of
-    earlier versions, which have neither `peak` nor `own_shares` nor `own_rules`.
+    earlier versions, which have neither `peak` nor anything of one kind's own.
     """
 
     tables: dict[str, tuple[float, ...]]
@@ -70,6 +72,7 @@ class Calibration:
     peak: float | None = None
     own_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     own_rules: Mapping[str, MaskRule] = field(default_factory=dict)
+    own_fpr_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def shares_for(self, contrast: str) -> Mapping[str, float]:
         """How much of each further score is added in scans of a kind of contrast."""
@@ -85,14 +88,25 @@ class Calibration:
         ]
         return ", ".join([*common, *own]) or "none"
 
-    def told_rules(self, kinds: Collection[str] | None = None) -> str:
-        """The stored rules in words, such as `3.00, peak 5.00; in t1-like scans 2.50, peak 5.00`.
+    def own_mask_rules(self, choice: str | float = BEST) -> dict[str, MaskRule]:
+        """The rules of the kinds of contrast that `choice` does not mean the common one in."""
+        kinds = dict.fromkeys([*self.own_rules, *self.own_fpr_thresholds])
+        rules = {kind: self.mask_rule(choice, kind.split()) for kind in kinds}
+        return {kind: rule for kind, rule in rules.items() if rule != self.mask_rule(choice)}
+
+    def told_rules(
+        self, choice: str | float = BEST, kinds: Collection[str] | None = None
+    ) -> str:
+        """The rules in words, such as `3.00, peak 5.00; in t1-like scans 2.50, peak 5.00`.
 
         Args:
+            choice: as of `mask_rule`.
             kinds: which ones to name beside the common one; all by default.
         """
-        own = {k: rule for k, rule in self.own_rules.items() if kinds is None or k in kinds}
-        return told_rules(self.mask_rule(), own)
+        own = self.own_mask_rules(choice).items()
+        return told_rules(
+            self.mask_rule(choice), {k: rule for k, rule in own if kinds is None or k in kinds}
+        )
 
     def __call__(
         self, score: np.ndarray, contrast: str, brain: np.ndarray | None = None
@@ -132,11 +146,12 @@ class Calibration:
         Raises:
             ModelError: it is none of these, or the model was calibrated before it had them.
         """
+        kind = " ".join(contrasts)
         if choice == BEST:
-            common = MaskRule(self.threshold, self.peak)
-            return self.own_rules.get(" ".join(contrasts), common)
-        if choice in self.fpr_thresholds:
-            return MaskRule(self.fpr_thresholds[str(choice)])
+            return self.own_rules.get(kind, MaskRule(self.threshold, self.peak))
+        stored = {**self.fpr_thresholds, **self.own_fpr_thresholds.get(kind, {})}
+        if choice in stored:
+            return MaskRule(stored[str(choice)])
         if choice in FALSE_POSITIVES:
             raise ModelError(
                 f"The model holds no threshold for {choice} false positives: train it again, or "
@@ -216,6 +231,29 @@ def fit_table(scans: Sequence[np.ndarray]) -> tuple[float, ...]:
     length = min(len(quantiles) for quantiles in scans)
     middle = np.median([quantiles[:length] for quantiles in scans], axis=0)
     return tuple(float(q) for q in middle)
+
+
+def with_fpr_thresholds(
+    calibration: Calibration, healthy: Sequence[np.ndarray], kinds: Sequence[str]
+) -> Calibration:
+    """The calibration with other thresholds of `FALSE_POSITIVES`, of all and by kind of contrast.
+
+    Those of further kinds stay.
+
+    Args:
+        calibration: what else is decided.
+        healthy: calibrated scores of the brain voxels of each healthy volume.
+        kinds: of each volume its kind of contrast; those with three or more have their own.
+    """
+    own = {
+        kind: fpr_thresholds([scores for scores, own in zip(healthy, group) if own])
+        for kind, group in kinds_with_enough(kinds)
+    }
+    return replace(
+        calibration,
+        fpr_thresholds=fpr_thresholds(healthy),
+        own_fpr_thresholds={**calibration.own_fpr_thresholds, **own},
+    )
 
 
 def fpr_thresholds(healthy: Sequence[np.ndarray]) -> dict[str, float]:

@@ -15,6 +15,7 @@ __all__ = [
     "MaskRule",
     "choose_mask_rules",
     "count_voxels",
+    "kinds_with_enough",
     "told_rules",
 ]
 
@@ -151,13 +152,13 @@ def choose_mask_rules(
     volumes = np.array([one.found for one in healthy], float)
     volumes *= np.broadcast_to(voxel_ml, len(healthy))[:, None, None]
     dice = np.array([one.dice() for one in lesions])
-    medians = {kind: np.median(volumes[group], axis=0) for kind, group in _groups(kinds)}
+    medians = {kind: np.median(volumes[group], axis=0) for kind, group in kinds_with_enough(kinds)}
     if not medians:
         medians = {_ALL: np.median(volumes, axis=0)}
     common = _best(np.max([*medians.values()], axis=0), dice.mean(axis=0), most_ml)
     own = {
         kind: _best(medians[kind], (dice[group].mean(axis=0) + dice.mean(axis=0)) / 2, most_ml)
-        for kind, group in _groups(lesion_kinds)
+        for kind, group in kinds_with_enough(lesion_kinds)
         if kind in medians
     }
     marked = [median[own.get(kind, common)] for kind, median in medians.items()]
@@ -169,8 +170,8 @@ def choose_mask_rules(
     return ChosenRules(_rule(common), rules, float(max(marked)), float(np.mean(reached)))
 
 
-def _groups(kinds: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Each kind with enough volumes, and which ones they are."""
+def kinds_with_enough(kinds: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Each kind of contrast with three volumes or more, and which ones they are (bool)."""
     for kind in sorted(set(kinds)):
         group = np.array(kinds) == kind
         if group.sum() >= _FEWEST_OF_A_KIND:

@@ -17,9 +17,9 @@ from disanat.scoring.calibration import (
     ANY,
     Calibration,
     fit_table,
-    fpr_thresholds,
     in_own_units,
     tail_quantiles,
+    with_fpr_thresholds,
     with_mask_rules,
 )
 from disanat.scoring.case_level import case_score
@@ -152,8 +152,7 @@ def _thresholds(
         lesion_kinds.append(opinion.result.contrast)
     chosen = choose_mask_rules(counts, lesions, voxel_ml, kinds, lesion_kinds)
     return replace(
-        with_mask_rules(draft, chosen),
-        fpr_thresholds=fpr_thresholds(healthy),
+        with_fpr_thresholds(with_mask_rules(draft, chosen), healthy, kinds),
         case_scores=case_scores,
         bounds=figure_bounds(all_figures),
     )

@@ -15,6 +15,7 @@ from disanat.scoring.calibration import (
     fpr_thresholds,
     in_own_units,
     tail_quantiles,
+    with_fpr_thresholds,
     with_mask_rules,
 )
 from disanat.scoring.mask import ChosenRules, MaskRule
@@ -151,8 +152,28 @@ def test_a_kind_of_contrast_may_have_a_rule_of_its_own() -> None:
     assert some.told_rules() == (
         "2.00, peak 5.00; in t1-like scans 1.50, peak 4.00; in t1 flair-like scans 1.75, peak 3.00"
     )
-    assert some.told_rules(["flair"]) == "2.00, peak 5.00"
+    assert some.told_rules(kinds=["flair"]) == "2.00, peak 5.00"
     assert from_dict(to_dict(some), Calibration) == some
+
+
+def test_shares_of_healthy_voxels_hold_in_each_kind_of_contrast() -> None:
+    rng = np.random.default_rng(12)
+    some = calibration(rng.normal(size=100_000))
+    kinds = ["t1"] * 4 + ["flair"] * 5 + ["t2"] * 2
+    spread = {"t1": 1.0, "flair": 1.6, "t2": 1.0}
+    healthy = [some(spread[kind] * rng.normal(size=20_000), "t1") for kind in kinds]
+    new = with_fpr_thresholds(some, healthy, kinds)
+    assert set(new.own_fpr_thresholds) == {"t1", "flair"}, "two scans are too few"
+    for kind in ("t1", "flair"):
+        fresh = some(spread[kind] * rng.normal(size=50_000), "t1")
+        for name, share in (("1%", 0.01), ("5%", 0.05)):
+            own = new.mask_rule(name, [kind]).threshold
+            assert np.mean(fresh >= own) == pytest.approx(share, rel=0.2)
+    assert new.mask_rule("1%", ["t2"]) == new.mask_rule("1%") == MaskRule(new.fpr_thresholds["1%"])
+    assert new.mask_rule("1%", ["t1", "flair"]) == new.mask_rule("1%")
+    assert set(new.own_mask_rules("1%")) >= {"t1"} and not new.own_mask_rules("best")
+    assert new.told_rules("1%", ["t2"]) == str(new.mask_rule("1%"))
+    assert from_dict(to_dict(new), Calibration) == new
 
 
 def test_new_rules_leave_those_of_other_kinds() -> None:
