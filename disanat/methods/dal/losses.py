@@ -11,6 +11,7 @@ from disanat.networks.whole_batch import over_batch
 __all__ = ["anatomy_loss", "lesion_loss", "pair_disagreement", "painting_loss", "swap_pairs"]
 
 _LESION_WEIGHT = 4.0
+_HIDDEN_WEIGHT = 5.0
 
 
 def _soft_dice(probability: Tensor, target: Tensor) -> Tensor:
@@ -22,10 +23,18 @@ def _soft_dice(probability: Tensor, target: Tensor) -> Tensor:
     return 1 - ((2 * overlap + 1) / (size + 1)).mean()
 
 
-def anatomy_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy plus soft Dice of class logits against labels of shape (batch, ...)."""
+def anatomy_loss(logits: Tensor, labels: Tensor, lesion: Tensor) -> Tensor:
+    """Cross-entropy plus soft Dice of class logits against labels of shape (batch, ...).
+
+    Args:
+        logits: (batch, classes, ...).
+        labels: of the healthy brain, (batch, ...).
+        lesion: 1 in lesions, float, (batch, ...). Cross-entropy weighs more there: lesions are few
+            voxels, and what is under them is what a restoration is for.
+    """
     target = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
-    entropy = functional.cross_entropy(logits, labels, reduction="sum")
+    entropy = functional.cross_entropy(logits, labels, reduction="none")
+    entropy = (entropy * (1 + (_HIDDEN_WEIGHT - 1) * lesion)).sum()
     entropy, count = over_batch(torch.stack([entropy, entropy.new_tensor(labels.numel())]))
     return entropy / count + _soft_dice(logits.softmax(1), target)
 
