@@ -149,7 +149,10 @@ def test_another_threshold_changes_the_mask_alone(
     model = json.loads((Path(facts["model"]) / "model.json").read_text())
     stored = {**model["calibration"]["fpr_thresholds"], "2.5": 2.5}
     assert facts["threshold"] == stored[choice]
-    assert float(table(tmp_path)["a"]["threshold"]) == pytest.approx(stored[choice], abs=1e-4)
+    row = table(tmp_path)["a"]
+    stored |= model["calibration"]["own_fpr_thresholds"].get(row["contrasts"], {})
+    assert float(row["threshold"]) == pytest.approx(stored[choice], abs=1e-4)
+    assert row["peak_threshold"] == ""
     anomaly = canonical(tmp_path / "a_anomaly.nii.gz")
     np.testing.assert_array_equal(anomaly, canonical(out / "a_anomaly.nii.gz"))
     mask = canonical(tmp_path / "a.nii.gz") > 0
@@ -206,7 +209,7 @@ def test_training_teaches_the_anatomy(trained_home: Path) -> None:
     folder = trained_home / "results" / "Dataset005_Mini" / "dal__2d" / "fold_0"
     lines = (folder / "training_log.txt").read_text().splitlines()
     dice = [float(re.search(r"dice_anatomy ([\d.]+)", line)[1]) for line in lines]  # type: ignore[index]
-    assert len(dice) == 2 and dice[1] > dice[0]
+    assert len(dice) == 3 and dice[2] > dice[0]
     assert {p.name for p in folder.iterdir()} >= {"model.json", "progress.png"}
 
 

@@ -34,7 +34,8 @@ def anatomy_loss(logits: Tensor, labels: Tensor, lesion: Tensor) -> Tensor:
     """
     target = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
     entropy = functional.cross_entropy(logits, labels, reduction="none")
-    entropy = (entropy * (1 + (_HIDDEN_WEIGHT - 1) * lesion)).sum()
+    # Written so that autograd keeps the mask, which is there anyway, and no map of weights.
+    entropy = entropy.sum() + (_HIDDEN_WEIGHT - 1) * (entropy * lesion).sum()
     entropy, count = over_batch(torch.stack([entropy, entropy.new_tensor(labels.numel())]))
     return entropy / count + _soft_dice(logits.softmax(1), target)
 
