@@ -112,12 +112,12 @@ def planned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_home(planned_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with dal trained for 3 epochs of 40 steps, then threshold; not to be changed."""
+    """A home with dal trained for 2 epochs of 40 steps, then threshold; not to be changed."""
 
     def build(home: Path) -> None:
         shutil.copytree(planned_home, home, dirs_exist_ok=True)
         common = ("-d", "5", "--home", home, "--device", "cpu")
-        assert run_main("train", *common, "--epochs", 3, "-np", 0) == 0
+        assert run_main("train", *common, "--epochs", 2, "-np", 0) == 0
         assert run_main("train", *common, "-m", "threshold") == 0
 
     return _once(tmp_path_factory, "trained_home", build)

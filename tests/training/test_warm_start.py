@@ -53,7 +53,7 @@ def test_the_first_epoch_goes_on_where_the_model_ended(
     folder = tmp_path / "results" / DATASET / "dal__2d" / "fold_0"
     facts = json.loads((folder / "model.json").read_text())["facts"]
     assert re.fullmatch(
-        r"dal on Dataset005_Mini with \d tissue classes, 3 epochs, finished 20\S+",
+        r"dal on Dataset005_Mini with \d tissue classes, 2 epochs, finished 20\S+",
         facts["started_from"],
     )
     assert anatomy_loss(folder) < 0.9 * anatomy_loss(model)

@@ -69,18 +69,18 @@ class Steps:
         if "no_prior" in self.without:
             labels = logits.detach().argmax(1)
         else:
-            losses["anatomy"] = anatomy_loss(logits, labels, batch["lesion"])
+            losses["anatomy"] = anatomy_loss(logits, labels)
         if self.restores:
             losses["restoration"] = 0.5 * self._restoration_loss(restored, labels, batch["lesion"])
         return losses
 
     def _restoration_loss(self, restored: Tensor, labels: Tensor, lesion: Tensor) -> Tensor:
         if "no_anomaly_training" not in self.without:
-            return anatomy_loss(restored, labels, lesion)
+            return anatomy_loss(restored, labels)
         healthy = _healthy(lesion)
         if not bool(over_batch(healthy.sum().float())):
             return restored.new_zeros(())
-        return anatomy_loss(restored[healthy], labels[healthy], lesion[healthy])
+        return anatomy_loss(restored[healthy], labels[healthy])
 
     def picture(self, channel: PreparedChannel, phi: np.ndarray) -> np.ndarray:
         """The PHI at the plan's spacing, standardised, (S, P, L): `phi` unless it is replaced.

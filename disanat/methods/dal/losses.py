@@ -11,7 +11,6 @@ from disanat.networks.whole_batch import over_batch
 __all__ = ["anatomy_loss", "lesion_loss", "pair_disagreement", "painting_loss", "swap_pairs"]
 
 _LESION_WEIGHT = 4.0
-_HIDDEN_WEIGHT = 5.0
 
 
 def _soft_dice(probability: Tensor, target: Tensor) -> Tensor:
@@ -23,19 +22,10 @@ def _soft_dice(probability: Tensor, target: Tensor) -> Tensor:
     return 1 - ((2 * overlap + 1) / (size + 1)).mean()
 
 
-def anatomy_loss(logits: Tensor, labels: Tensor, lesion: Tensor) -> Tensor:
-    """Cross-entropy plus soft Dice of class logits against labels of shape (batch, ...).
-
-    Args:
-        logits: (batch, classes, ...).
-        labels: of the healthy brain, (batch, ...).
-        lesion: 1 in lesions, float, (batch, ...). Cross-entropy weighs more there: lesions are few
-            voxels, and what is under them is what a restoration is for.
-    """
+def anatomy_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy plus soft Dice of class logits against labels of shape (batch, ...)."""
     target = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
-    entropy = functional.cross_entropy(logits, labels, reduction="none")
-    # Written so that autograd keeps the mask, which is there anyway, and no map of weights.
-    entropy = entropy.sum() + (_HIDDEN_WEIGHT - 1) * (entropy * lesion).sum()
+    entropy = functional.cross_entropy(logits, labels, reduction="sum")
     entropy, count = over_batch(torch.stack([entropy, entropy.new_tensor(labels.numel())]))
     return entropy / count + _soft_dice(logits.softmax(1), target)
 
