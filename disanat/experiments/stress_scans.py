@@ -252,8 +252,7 @@ def judge(
     score, seen = _on_fine_grid(prediction, shown.back)
     brain = scan.brain
     score = np.where(brain, score, 0)
-    rule = MaskRule(prediction.threshold, prediction.peak_threshold)
-    mask = rule(score, brain)
+    mask = MaskRule(prediction.threshold, prediction.peak_threshold)(score, brain)
     ranking = rank(score, scan.lesion, brain)
     best = best_dice(ranking)
     voxel_ml = float(np.prod(scan.spacing)) / 1000
